@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+PACKAGE = 'r3l_agent'
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={PACKAGE: ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=False,
+    maintainer='R3L maintainers',
+    maintainer_email='maintainers@users.noreply.github.com',
+    description='Soft actor-critic, novelty and the alternation of task and perturbation policies.',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            'agent_node = r3l_agent.nodes.agent_node:main',
+            'learner_node = r3l_agent.nodes.learner_node:main',
+        ],
+    },
+)

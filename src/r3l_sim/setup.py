@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+PACKAGE = 'r3l_sim'
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={PACKAGE: ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=False,
+    maintainer='R3L maintainers',
+    maintainer_email='maintainers@users.noreply.github.com',
+    description="Simulated D'Claw with a camera: MuJoCo scenes, sim_node and the deployed evaluation.",
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            'sim_node = r3l_sim.nodes.sim_node:main',
+            'evaluator_node = r3l_sim.nodes.evaluator_node:main',
+        ],
+    },
+)
