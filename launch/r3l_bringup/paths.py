@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the files of this workspace are: parameter files, executables, the workspace itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import sys
+
+from r3l_bringup.graph import NodeSpec
+
+PACKAGE = 'r3l_bringup'
+
+
+def prefixes() -> list[Path]:
+    """Return the ament prefixes, the overlay first."""
+    return [Path(entry) for entry in os.environ.get('AMENT_PREFIX_PATH', '').split(':') if entry]
+
+
+def config_folder() -> Path:
+    """
+    Return the folder of tasks/, profiles/ and the Fast DDS profile.
+
+    :raises FileNotFoundError: if the package is neither installed nor run from its sources.
+    """
+    candidates = [Path(__file__).resolve().parents[1] / 'config']
+    candidates += [prefix / 'share' / PACKAGE / 'config' for prefix in prefixes()]
+    for folder in candidates:
+        if (folder / 'tasks').is_dir():
+            return folder
+    raise FileNotFoundError(f'{PACKAGE} has no config folder in any of {candidates}')
+
+
+def workspace() -> Path:
+    """
+    Return the root of the workspace: ``R3L_WORKSPACE``, or the nearest folder above with ``src``.
+
+    :raises FileNotFoundError: if there is none.
+    """
+    named = os.environ.get('R3L_WORKSPACE')
+    if named:
+        return Path(named).resolve()
+    for folder in (Path.cwd(), *Path.cwd().parents, *Path(__file__).resolve().parents):
+        if (folder / 'src' / 'r3l_msgs').is_dir() and (folder / 'launch').is_dir():
+            return folder
+    raise FileNotFoundError(
+        f'no workspace at or above {Path.cwd()}: set R3L_WORKSPACE to the folder with src/'
+    )
+
+
+def command(spec: NodeSpec) -> list[str]:
+    """Return the command that starts a node, without its ROS arguments."""
+    for prefix in prefixes():
+        executable = prefix / 'lib' / spec.package / spec.executable
+        if executable.is_file() and os.access(executable, os.X_OK):
+            return [str(executable)]
+    return [sys.executable, '-m', spec.module]

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the monitor: what is known about the run as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from r3l_node.core.parameters import parameter
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorConfig:
+    """One field is one ROS parameter of ``monitor``."""
+
+    run: str = parameter('', 'absolute path of the run folder; empty: keep nothing')
+    task: str = parameter('valve', 'task that the hand learns')
+    profile: str = parameter('modern', 'name of the profile the parameters come from')
+    pace: str = parameter('lockstep', 'clock of the simulation', choices=('lockstep', 'realtime'))
+    seed: int = parameter(0, 'seed of the run', range=(0, 2**31 - 1))
+    steps: int = parameter(100_000, 'env steps after which the run ends', range=(1, 10**9))
+    final_wait: float = parameter(
+        120.0,
+        'longest wait for the last evaluation once the agent is done [s]',
+        range=(0.0, 3600.0),
+    )
+    status_rate: float = parameter(2.0, 'rate of status.json [Hz]', range=(0.1, 10.0))
+    line_period: float = parameter(10.0, 'time between two log lines [s]', range=(1.0, 3600.0))
