@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Success classifier trained on goal images against the robot's own images (VICE)."""
+
+from r3l_reward.core.vice.config import ViceConfig
+from r3l_reward.core.vice.model import RewardModel
+from r3l_reward.core.vice.trainer import ViceTrainer
+
+__all__ = ['RewardModel', 'ViceConfig', 'ViceTrainer']
