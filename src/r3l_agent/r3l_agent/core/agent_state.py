@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The counts that survive a restart of the agent."""
+
+from dataclasses import asdict, dataclass, replace
+import json
+
+FORMAT = 1
+
+
+class AgentStateError(ValueError):
+    """A state file that cannot be continued from; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """
+    Where a run stands between two episodes.
+
+    :param task: of the run; another task's state is refused.
+    :param sequence: number of the next transition message.
+    :param episode: number of the next episode.
+    :param env_steps: actions taken so far outside homing.
+    :param turn: learned episodes begun so far; even: the task policy is next.
+    :param ends: env steps at the end of the last two complete episodes, oldest first.
+    """
+
+    task: str
+    sequence: int = 0
+    episode: int = 0
+    env_steps: int = 0
+    turn: int = 0
+    ends: tuple[int, ...] = ()
+
+    def reserve(self, messages: int) -> 'AgentState':
+        """
+        Return the state to restart from if the running episode is lost.
+
+        :param messages: messages that the episode may still take; their numbers are never used again.
+        """
+        return replace(self, sequence=self.sequence + messages)
+
+    def to_json(self) -> str:
+        """Serialise."""
+        return json.dumps({'format': FORMAT, **asdict(self)}, indent=1) + '\n'
+
+    @staticmethod
+    def from_json(text: str, task: str) -> 'AgentState':
+        """
+        Parse what ``to_json`` wrote.
+
+        :param text: contents of the file.
+        :param task: that this run is for.
+        :raises AgentStateError: if it is torn, of another format or of another task.
+        """
+        try:
+            values = json.loads(text)
+            counts: tuple[int, ...] = ()
+            if values.pop('format') != FORMAT:
+                raise AgentStateError(f'agent state is of another format: expected {FORMAT}')
+            values['ends'] = tuple(int(end) for end in values['ends'])[-2:]
+            state = AgentState(**values)
+            counts = (state.sequence, state.episode, state.env_steps, state.turn, *state.ends)
+            valid = all(type(count) is int and count >= 0 for count in counts)
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            raise AgentStateError(f'agent state is unreadable: {error!r}') from error
+        if not valid:
+            raise AgentStateError(f'agent state is {counts}: expected counts from 0')
+        if state.task != task:
+            raise AgentStateError(
+                f'the run folder belongs to task {state.task!r}: expected {task!r}'
+            )
+        return state
