@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Computation without ROS."""
+"""Simulated D'Claw: scenes, cameras, tasks and deployed evaluation; no ROS in here."""

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draw a scene for the documentation: ``python3 -m r3l_sim.core.portrait valve valve.png``."""
+
+from pathlib import Path
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r3l_node.core.files import write_atomic
+from r3l_sim.core.mjcf import FINE, TASK_CAMERA, WIDE_CAMERA
+from r3l_sim.core.pictures import png
+from r3l_sim.core.scene import Scene
+
+SIZE = (480, 640)  # [px]
+INSET = 5  # enlargement of the robot's 32x32 image in the corner
+# Fingers 1 and 3 at the prongs, finger 2 withdrawn [rad].
+POSE = (-0.2, 0.30, 0.45, 0.1, -0.75, 0.9, 0.30, 0.15, 0.60)
+
+
+def portrait(task: str = "valve") -> NDArray[np.uint8]:
+    """
+    Draw hand and object, with what the robot's camera sees in the corner.
+
+    :param task: name of the task.
+    :return: shape (480, 640, 3), RGB.
+    """
+    scene = Scene(task, look=FINE)
+    scene.reset(angle=0.9)
+    for _ in range(6):
+        scene.step(np.array(POSE))
+    picture = scene.picture(SIZE, WIDE_CAMERA)
+    plain = Scene(task)
+    plain.load_state(scene.save_state())
+    view = plain.picture(plain.size, TASK_CAMERA).repeat(INSET, 0).repeat(INSET, 1)
+    side = len(view)
+    picture[8 : 12 + side, 8 : 12 + side] = 255
+    picture[10 : 10 + side, 10 : 10 + side] = view
+    scene.close()
+    plain.close()
+    return picture
+
+
+if __name__ == "__main__":
+    write_atomic(Path(sys.argv[2]), png(portrait(sys.argv[1])))
