@@ -32,6 +32,7 @@ class NodeSpec:
     respawn: bool = True
     ends_run: bool = False  # its exit with code 0 is the end of the run
     nice: int = 0  # added to the priority of the process; 0 to 19
+    sim_time: bool = True  # in lockstep its clock is the simulation's
 
     @property
     def module(self) -> str:
@@ -49,8 +50,8 @@ class NodeSpec:
 
 TRAIN: tuple[NodeSpec, ...] = (
     NodeSpec('monitor', 'r3l_bringup', 'monitor_node', 'r3l_bringup.settings:MonitorConfig',
-             ends_run=True),
-    NodeSpec('sim', 'r3l_sim', 'sim_node', 'r3l_sim.core.config:SimConfig'),
+             ends_run=True, sim_time=False),
+    NodeSpec('sim', 'r3l_sim', 'sim_node', 'r3l_sim.core.config:SimConfig', sim_time=False),
     NodeSpec('encoder', 'r3l_perception', 'encoder_node',
              'r3l_perception.core.config:EncoderConfig'),
     NodeSpec('reward', 'r3l_reward', 'reward_node', 'r3l_reward.core.config:RewardConfig'),

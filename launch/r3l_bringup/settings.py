@@ -18,6 +18,9 @@ class MonitorConfig:
     pace: str = parameter('lockstep', 'clock of the simulation', choices=('lockstep', 'realtime'))
     seed: int = parameter(0, 'seed of the run', range=(0, 2**31 - 1))
     steps: int = parameter(100_000, 'env steps after which the run ends', range=(1, 10**9))
+    goal_count: int = parameter(
+        250, 'goal images that the simulator makes if reward.goals is empty', range=(1, 100_000)
+    )
     final_wait: float = parameter(
         120.0,
         'longest wait for the last evaluation once the agent is done [s]',

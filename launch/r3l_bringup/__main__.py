@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point of ``r3l`` and of ``python -m r3l_bringup``."""
+
+from __future__ import annotations
+
+import sys
+
+from r3l_node.core.errors import ConfigError
+
+from r3l_bringup.cli import app
+
+
+def main() -> None:
+    """Run a command; what the user can mend is one sentence and exit code 2."""
+    try:
+        app()
+    except ConfigError as error:
+        print(f'r3l: {error}', file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == '__main__':
+    main()

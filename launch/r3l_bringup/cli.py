@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``r3l`` command. What a command needs is imported when it runs: ``--help`` is quick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import sys
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name='r3l',
+    help='Reset-free reinforcement learning of a robot hand, over ROS 2.',
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RunOption = Annotated[Path, typer.Option('--run', help='Folder of the run.')]
+SeedOption = Annotated[int, typer.Option(min=0, help='Seed.')]
+TaskOption = Annotated[str, typer.Option(help='Name of the task.')]
+
+
+@app.command()
+def train(
+    task: Annotated[str | None, typer.Option(help='What the hand learns [valve].')] = None,
+    profile: Annotated[str | None, typer.Option(help='modern or faithful [modern].')] = None,
+    steps: Annotated[int | None, typer.Option(help='Env steps of the run [100000].')] = None,
+    seed: Annotated[int | None, typer.Option(help='Seed of the run [0].')] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help='Run folder, new or to be continued [runs/<time>_<task>_<seed>].'),
+    ] = None,
+    pace: Annotated[
+        str | None, typer.Option(help='lockstep or realtime [lockstep].')
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option('--set', help='NODE.PARAM=VALUE; may be repeated; NODE all: every node.'),
+    ] = None,
+    viewer: Annotated[bool, typer.Option('--viewer', help='Show the simulation.')] = False,
+) -> None:
+    """Train a task; ends with a report in the run folder."""
+    from r3l_bringup.config import Request
+    from r3l_bringup.train import train as run_training
+
+    options = (task, profile, steps, seed, pace)
+    given = any(option is not None for option in options) or bool(sets) or run is None
+    request = Request(
+        task=task or 'valve',
+        profile=profile or 'modern',
+        steps=steps,
+        seed=seed,
+        pace=pace,
+        sets=tuple(sets or ()),
+    )
+    raise typer.Exit(run_training(request, run, given, viewer=viewer))
+
+
+@app.command()
+def evaluate(
+    run: RunOption,
+    starts: Annotated[int, typer.Option(min=1, help='Number of fixed starts.')] = 32,
+    seed: SeedOption = 0,
+    policy: Annotated[
+        str, typer.Option(help='deployed, or a baseline: random, hold, untrained.')
+    ] = 'deployed',
+) -> None:
+    """Run a policy from fixed starts, without learning; writes a film strip into the run."""
+    from r3l_bringup.evaluate import evaluate_run
+
+    evaluate_run(run, policy, starts, seed)
+
+
+@app.command()
+def goals(
+    out: Annotated[Path, typer.Option(help='Folder to write goal_000.png ... into.')],
+    task: TaskOption = 'valve',
+    count: Annotated[int, typer.Option(min=1, help='Number of pictures.')] = 250,
+    seed: SeedOption = 0,
+    size: Annotated[int, typer.Option(min=8, max=1024, help='Side of a picture [px].')] = 32,
+    from_topic: Annotated[
+        str | None, typer.Option(help='Take them from a camera: an Image topic.')
+    ] = None,
+    period: Annotated[
+        float, typer.Option(min=0.0, help='Least time between two pictures of a topic [s].')
+    ] = 0.5,
+    from_folder: Annotated[
+        Path | None, typer.Option(help='Take them from the pictures of a folder.')
+    ] = None,
+) -> None:
+    """Make goal images: from the simulator, a camera topic or a folder of photos."""
+    from r3l_bringup import goals as source
+
+    if from_topic is not None and from_folder is not None:
+        raise typer.BadParameter('--from-topic and --from-folder exclude each other')
+    if from_topic is not None:
+        written = source.from_topic(from_topic, count, size, period, out)
+    elif from_folder is not None:
+        written = source.from_folder(from_folder, size, out)
+    else:
+        written = source.from_simulator(task, count, seed, size, out)
+    print(f'{written} goal images in {out}')
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help='graph, learner or sim.')],
+    json_file: Annotated[
+        Path | None, typer.Option('--json', help='Write the figures to this file.')
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help='Time of each measurement [s].')
+    ] = 15.0,
+) -> None:
+    """Measure the speed of a part on this machine."""
+    from r3l_bringup.bench import run_bench
+
+    run_bench(what, seconds, json_file)
+
+
+@app.command()
+def report(run: RunOption) -> None:
+    """Write the report of a run again, from its files."""
+    from r3l_bringup.report import write_report
+    from r3l_node.core.errors import ConfigError
+
+    if not (run / 'config.yaml').exists():
+        raise ConfigError(f'{run} is no run: expected a folder with config.yaml')
+    print(write_report(run))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing and how to mend it."""
+    from r3l_bringup.doctor import examine
+
+    raise typer.Exit(0 if examine() else 1)
+
+
+@app.command(
+    context_settings={'allow_extra_args': True, 'ignore_unknown_options': True}
+)
+def test(context: typer.Context) -> None:
+    """Run the test suite; options and paths go to pytest."""
+    from r3l_bringup.paths import workspace
+
+    root = workspace()
+    arguments = list(context.args)
+    if not any((root / argument.partition('::')[0]).exists() for argument in arguments):
+        folders = [*sorted((root / 'src').glob('*/test')), root / 'launch' / 'test']
+        arguments += [str(folder.relative_to(root)) for folder in folders if folder.is_dir()]
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, '-m', 'pytest', *arguments])

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Resolves task, profile and options into one ROS parameter file.
+
+Order, later wins: defaults of the dataclasses, task file, profile file, ``--steps`` ``--seed``
+``--pace``, ``--set``. Everything is checked against the dataclasses before anything starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.parameters import build, flatten, specs
+import yaml
+
+from r3l_bringup.graph import NodeSpec, TRAIN
+from r3l_bringup.paths import config_folder
+
+# Key of values for every node that has such a parameter; a ROS wildcard.
+EVERY = '/**'
+# The same for --set.
+ALL = 'all'
+# Parameters that mean one thing for the whole graph.
+SHARED = (
+    'task', 'lockstep', 'pace', 'seed', 'image_size', 'control_rate', 'latent_size',
+    'joint_names', 'joint_low', 'joint_high',
+)  # fmt: skip
+
+Values = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user asks for; None: as the task and the profile say."""
+
+    task: str = 'valve'
+    profile: str = 'modern'
+    steps: int | None = None
+    seed: int | None = None
+    pace: str | None = None
+    sets: tuple[str, ...] = ()
+
+
+def names(kind: str) -> list[str]:
+    """Return the names of the files of a kind, 'tasks' or 'profiles'."""
+    return sorted(path.stem for path in (config_folder() / kind).glob('*.yaml'))
+
+
+def resolve(request: Request, graph: Iterable[NodeSpec] = TRAIN) -> Values:
+    """
+    Return every parameter of every node, by node and name.
+
+    :raises ConfigError: with one sentence about the first thing that is wrong.
+    """
+    graph = tuple(graph)
+    merged: Values = {spec.name: {} for spec in graph}
+    for layer in _layers(request):
+        _merge(merged, layer, graph)
+    values = {spec.name: _complete(spec, merged[spec.name]) for spec in graph}
+    _check_shared(values)
+    return values
+
+
+def dump(values: Values, graph: Iterable[NodeSpec] = TRAIN) -> str:
+    """Return values as the text of a ROS parameter file."""
+    lockstep = values.get('monitor', {}).get('pace', 'lockstep') == 'lockstep'
+    document = {}
+    for spec in graph:
+        # ROS cannot tell the type of an empty list; the default of such a parameter is empty.
+        own = {name: value for name, value in values[spec.name].items() if value != []}
+        if lockstep and spec.sim_time:
+            own['use_sim_time'] = True
+        document[f'/**/{spec.name}'] = {'ros__parameters': _nested(own)}
+    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=99)
+
+
+def load(path: Path) -> Values:
+    """
+    Read a parameter file that :func:`dump` wrote.
+
+    :raises ConfigError: if it is none.
+    """
+    values = _sections(path)
+    for section in values.values():
+        section.pop('use_sim_time', None)
+    return values
+
+
+def _layers(request: Request) -> list[Values]:
+    layers = [_named('tasks', 'task', request.task), _named('profiles', 'profile', request.profile)]
+    options: dict[str, Any] = {'task': request.task, 'profile': request.profile}
+    if request.steps is not None:
+        options['steps'] = request.steps
+    if request.seed is not None:
+        options['seed'] = request.seed
+    if request.pace is not None:
+        if request.pace not in ('lockstep', 'realtime'):
+            raise ConfigError(f"pace is '{request.pace}': expected lockstep or realtime")
+        options['pace'] = request.pace
+        options['lockstep'] = request.pace == 'lockstep'
+    return [*layers, {EVERY: options}, *(_setting(text) for text in request.sets)]
+
+
+def _named(kind: str, what: str, name: str) -> Values:
+    known = names(kind)
+    if name not in known:
+        raise ConfigError(f"{what} is '{name}': expected one of {', '.join(known)}")
+    return _sections(config_folder() / kind / f'{name}.yaml')
+
+
+def _sections(path: Path) -> Values:
+    try:
+        document = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f'{path} cannot be read: {error}') from error
+    result: Values = {}
+    for key, section in document.items() if isinstance(document, dict) else [('', None)]:
+        if not isinstance(section, dict) or not isinstance(section.get('ros__parameters'), dict):
+            raise ConfigError(f'{path}: expected /**/NODE: ros__parameters: with values')
+        name = EVERY if key == EVERY else str(key).removeprefix('/**/')
+        result[name] = _flat(section['ros__parameters'])
+    return result
+
+
+def _flat(section: Mapping[str, Any], prefix: str = '') -> dict[str, Any]:
+    """Return groups of parameters as ROS names them: ``group.name``."""
+    result: dict[str, Any] = {}
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            result |= _flat(value, f'{prefix}{name}.')
+        else:
+            result[f'{prefix}{name}'] = value
+    return result
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inverse of :func:`_flat`."""
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        *groups, last = name.split('.')
+        place = result
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[last] = value
+    return result
+
+
+def _setting(text: str) -> Values:
+    target, equals, value = text.partition('=')
+    node, dot, name = target.partition('.')
+    if not (equals and dot and node and name):
+        raise ConfigError(f"--set is '{text}': expected NODE.PARAM=VALUE, as in agent.seed=1")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {target} is '{value}': expected a YAML value") from error
+    return {EVERY if node == ALL else node: {name: _number(parsed)}}
+
+
+def _number(value: Any) -> Any:  # noqa: ANN401 what YAML holds
+    """Return '1e-4', which YAML 1.1 takes for a string, as the number it is."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return '' if value is None else value
+
+
+def _merge(merged: Values, layer: Values, graph: tuple[NodeSpec, ...]) -> None:
+    for node, own in layer.items():
+        if node == EVERY:
+            _merge_every(merged, own, graph)
+        elif node in merged:
+            merged[node].update(own)
+        else:
+            known = [*merged, ALL]
+            close = get_close_matches(node, known, 1)
+            hint = f"did you mean '{close[0]}'?" if close else f'expected one of {", ".join(known)}'
+            raise ConfigError(f"the graph has no node '{node}': {hint}")
+
+
+def _merge_every(
+    merged: Values, own: Mapping[str, Any], graph: tuple[NodeSpec, ...]
+) -> None:
+    for name, value in own.items():
+        takers = [spec.name for spec in graph if name in _parameters(spec)]
+        if not takers:
+            raise ConfigError(f"no node has a parameter '{name}'")
+        for taker in takers:
+            merged[taker][name] = value
+
+
+def _parameters(spec: NodeSpec) -> set[str]:
+    return {parameter.name for parameter in specs(spec.config_type())}
+
+
+def _complete(spec: NodeSpec, own: Mapping[str, Any]) -> dict[str, Any]:
+    config = build(spec.config_type(), own, node=spec.name)
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in flatten(config).items()
+    }
+
+
+def _check_shared(values: Values) -> None:
+    for name in SHARED:
+        found = {node: own[name] for node, own in values.items() if name in own}
+        first = next(iter(found.items()), None)
+        for node, value in found.items():
+            if first is not None and value != first[1]:
+                raise ConfigError(
+                    f'{first[0]}.{name} is {first[1]} and {node}.{name} is {value}: expected '
+                    f'one value for the whole graph (--set {ALL}.{name}=...)'
+                )

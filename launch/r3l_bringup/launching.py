@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph as actions of ``launch_ros``; imported by the launch files only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import sys
+
+from launch import LaunchContext
+from launch.action import Action
+from launch.actions import (
+    EmitEvent,
+    ExecuteProcess,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit, OnProcessIO
+from launch.events import Shutdown as ShutdownEvent
+from launch.events.process import ProcessIO
+from launch_ros.actions import Node
+
+from r3l_bringup.config import Request
+from r3l_bringup.domain import graph_environment
+from r3l_bringup.graph import NodeSpec, READY, RESPAWN_DELAYS, RESPAWN_LIMIT, TRAIN
+from r3l_bringup.prepare import lock, prepare, Run
+
+
+def training_actions(context: LaunchContext) -> list[Action]:
+    """
+    Prepare the run that the launch arguments ask for and return its nodes.
+
+    :raises ConfigError: one sentence, before anything starts.
+    """
+    given = {name: context.launch_configurations[name] for name in _TRAIN_ARGUMENTS}
+    request = Request(
+        task=given['task'],
+        profile=given['profile'],
+        steps=int(given['steps']) if given['steps'] else None,
+        seed=int(given['seed']) if given['seed'] else None,
+        pace=given['pace'] or None,
+        sets=tuple(text.strip() for text in given['set'].split(';') if text.strip()),
+    )
+    run = prepare(request, Path(given['run']) if given['run'] else None, Path('runs'))
+    # Kept open, and so locked, until the launch process ends.
+    lock(run.folder)
+    return [LogInfo(msg=f'run folder {run.folder}'), *_environment(), *_graph_actions(run, TRAIN)]
+
+
+_TRAIN_ARGUMENTS = ('task', 'profile', 'steps', 'seed', 'run', 'pace', 'set')
+
+
+def evaluation_actions(context: LaunchContext) -> list[Action]:
+    """Return the evaluation that the launch arguments ask for."""
+    command = [sys.executable, '-m', 'r3l_bringup', 'evaluate']
+    for name in ('run', 'starts', 'seed', 'policy'):
+        command += [f'--{name}', context.launch_configurations[name]]
+    return [ExecuteProcess(cmd=command, output='screen', on_exit=[Shutdown()])]
+
+
+def _environment() -> list[Action]:
+    # The domain stays the user's: other tools of the machine shall see the graph.
+    wanted = graph_environment(int(os.environ.get('ROS_DOMAIN_ID', '0')))
+    return [
+        SetEnvironmentVariable(name, value)
+        for name, value in wanted.items()
+        if os.environ.get(name) != value and name != 'ROS_DOMAIN_ID'
+    ]
+
+
+def _graph_actions(run: Run, graph: tuple[NodeSpec, ...]) -> list[Action]:
+    nodes = {spec.name: _node(spec, run) for spec in graph}
+    actions: list[Action] = [nodes[spec.name] for spec in graph if not spec.after]
+    actions += [
+        RegisterEventHandler(_StartWhenReady(spec, nodes)) for spec in graph if spec.after
+    ]
+    actions += [
+        RegisterEventHandler(
+            OnProcessExit(target_action=nodes[spec.name], on_exit=_end_of(spec.name))
+        )
+        for spec in graph
+        if spec.ends_run
+    ]
+    return actions
+
+
+def _node(spec: NodeSpec, run: Run) -> Node:
+    return Node(
+        package=spec.package,
+        executable=spec.executable,
+        name=spec.name,
+        parameters=[str(run.config_file)],
+        output='screen' if spec.ends_run else 'log',
+        respawn=spec.respawn and not spec.ends_run,
+        respawn_delay=RESPAWN_DELAYS[0],
+        respawn_max_retries=RESPAWN_LIMIT,
+        prefix=f'nice -n {spec.nice}' if spec.nice else None,
+    )
+
+
+class _StartWhenReady(OnProcessIO):
+    """Starts a node once every node that it waits for has said that it is ready."""
+
+    def __init__(self, spec: NodeSpec, nodes: dict[str, Node]) -> None:
+        self._waiting = {nodes[name]: name for name in spec.after}
+        self._node: Node | None = nodes[spec.name]
+        super().__init__(on_stdout=self._on_output, on_stderr=self._on_output)
+
+    def _on_output(self, event: ProcessIO) -> list[Action] | None:
+        lines = event.text.decode(errors='replace').splitlines()
+        if any(line == READY or line.endswith(f': {READY}') for line in lines):
+            self._waiting.pop(event.action, None)
+        if self._waiting or self._node is None:
+            return None
+        node, self._node = self._node, None
+        return [node]
+
+
+def _end_of(name: str) -> Callable[..., list[Action]]:
+    def on_exit(event: object, context: LaunchContext) -> list[Action]:
+        code = getattr(event, 'returncode', 0)
+        what = 'the run is over' if code == 0 else f'{name} ended with code {code}'
+        return [EmitEvent(event=ShutdownEvent(reason=what)), OpaqueFunction(function=_fail(code))]
+
+    return on_exit
+
+
+def _fail(code: int) -> Callable[[LaunchContext], None]:
+    def function(context: LaunchContext) -> None:
+        if code != 0:
+            raise RuntimeError(f'the run failed with code {code}')
+
+    return function

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plots of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use('Agg')
+from matplotlib import pyplot as plt  # noqa: E402 after the choice of back end
+
+_SIZE = (7.0, 3.6)  # [inch]
+_DPI = 110
+
+
+def learning_curve(
+    evaluations: Sequence[Mapping[str, Any]], baselines: Mapping[str, float], path: Path
+) -> None:
+    """
+    Draw deployed success over env steps.
+
+    :param evaluations: lines of ``evaluation.jsonl``.
+    :param baselines: success rate of other policies by name.
+    """
+    figure, axes = plt.subplots(figsize=_SIZE)
+    steps = [line['env_steps'] for line in evaluations]
+    marker = {'marker': '.'} if len(steps) < 60 else {}
+    axes.plot(steps, [line['success_rate'] for line in evaluations], label='deployed', **marker)
+    axes.plot(
+        steps, [line['success_rate_strict'] for line in evaluations], label='deployed, strict',
+        linewidth=1, **marker,
+    )  # fmt: skip
+    for index, (name, value) in enumerate(baselines.items()):
+        axes.axhline(value, linestyle=(0, (4, 2 + index)), linewidth=1, color=f'C{index + 2}',
+                     label=name)  # fmt: skip
+    axes.set(xlabel='env steps', ylabel='success rate', ylim=(-0.02, 1.02))
+    axes.legend(loc='best', fontsize=8)
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def coverage(counts: Mapping[str, Any], path: Path) -> None:
+    """
+    Draw where the object has been.
+
+    :param counts: ``edges`` (n + 1 values), ``counts`` (n values), ``name`` and ``unit``.
+    """
+    edges, visits = counts['edges'], counts['counts']
+    figure, axes = plt.subplots(figsize=_SIZE)
+    axes.stairs(visits, edges, fill=True)
+    axes.set(
+        xlabel=f'{counts.get("name", "object")} [{counts.get("unit", "-")}]',
+        ylabel='control steps',
+        title=f'{sum(1 for n in visits if n)} of {len(visits)} bins visited',
+    )
+    axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def scalars(series: Mapping[str, tuple[list[float], list[float]]], path: Path) -> None:
+    """
+    Draw scalars over env steps, a small plot each.
+
+    :param series: name -> (env steps, values).
+    """
+    columns = 3
+    rows = -(-len(series) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(9.0, 2.1 * rows), squeeze=False)
+    for axes in grid.flat[len(series) :]:
+        axes.remove()
+    for axes, (name, (steps, values)) in zip(grid.flat, series.items(), strict=False):
+        axes.plot(steps, values, linewidth=1)
+        axes.set_title(name, fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:  # noqa: ANN401 matplotlib has no types
+    figure.tight_layout()
+    part = path.with_suffix('.part.png')
+    figure.savefig(part, dpi=_DPI)
+    plt.close(figure)
+    part.rename(path)

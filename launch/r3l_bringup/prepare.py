@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes or takes up the folder of a run: parameters, goal images, versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+import fcntl
+import json
+import os
+from pathlib import Path
+import shutil
+
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.files import write_atomic
+
+from r3l_bringup import config
+from r3l_bringup.config import Request, Values
+from r3l_bringup.versions import versions
+
+CONFIG = 'config.yaml'
+# What may differ between a run and its continuation.
+_FREE = {('monitor', 'run'), ('monitor', 'steps'), ('monitor', 'final_wait')}
+_FREE_EVERYWHERE = ('run', 'steps', 'goals')
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run folder that is ready to start."""
+
+    folder: Path
+    values: Values
+    resumed: bool
+
+    @property
+    def config_file(self) -> Path:
+        """ROS parameter file of every node."""
+        return self.folder / CONFIG
+
+
+def prepare(request: Request, folder: Path | None, runs: Path, given: bool = True) -> Run:
+    """
+    Make a run folder, or take up the one that is there.
+
+    :param folder: the run folder; None: a new one in ``runs``, named by time, task and seed.
+    :param given: False if the user named nothing but the folder: an existing run then keeps
+        its own parameters.
+    :raises ConfigError: if the request is wrong or the folder belongs to another run.
+    """
+    if folder is not None and (folder / CONFIG).exists():
+        return _resume(request, folder.resolve(), given)
+    values = config.resolve(request)
+    if folder is None:
+        stamp = datetime.now().astimezone().strftime('%Y-%m-%d_%H-%M-%S')
+        folder = runs / f'{stamp}_{request.task}_{values["monitor"]["seed"]}'
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f'{folder} exists and is no run: expected a new, empty or earlier run folder'
+        )
+    return _create(values, folder)
+
+
+def lock(run: Path) -> int:
+    """
+    Take a run folder for this process; it is free again when the process ends.
+
+    :return: a file descriptor that holds the lock.
+    :raises ConfigError: if another process has it.
+    """
+    descriptor = os.open(run / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise ConfigError(f'{run} is in use: expected a run that no other process trains') from None
+    return descriptor
+
+
+def _create(values: Values, folder: Path) -> Run:
+    part = folder.with_name(f'.{folder.name}.{os.getpid()}.part')
+    part.mkdir(parents=True)
+    try:
+        if not values['reward']['goals']:
+            _make_goals(values, part / 'goals')
+        _place(values, folder, made_goals=not values['reward']['goals'])
+        write_atomic(part / CONFIG, config.dump(values))
+        write_atomic(part / 'versions.json', json.dumps(versions(), indent=2) + '\n')
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Run(folder, values, resumed=False)
+
+
+def _resume(request: Request, folder: Path, given: bool) -> Run:
+    stored = config.load(folder / CONFIG)
+    monitor = stored.get('monitor', {})
+    if given:
+        if request.task != monitor.get('task'):
+            raise ConfigError(
+                f'{folder} is a run of task {monitor.get("task")}: expected one of {request.task}'
+            )
+        if request.steps is None:
+            request = replace(request, steps=monitor.get('steps'))
+        _refuse_changes(stored, config.resolve(request), folder)
+        if request.steps != monitor.get('steps'):
+            for own in stored.values():
+                if 'steps' in own:
+                    own['steps'] = request.steps
+    # The folder may have been moved since.
+    made_goals = (folder / 'goals').is_dir()
+    _place(stored, folder, made_goals=made_goals)
+    write_atomic(folder / CONFIG, config.dump(stored))
+    return Run(folder, stored, resumed=True)
+
+
+def _refuse_changes(stored: Values, wanted: Values, folder: Path) -> None:
+    for node, own in wanted.items():
+        for name, value in own.items():
+            old = stored.get(node, {}).get(name, [])
+            if name not in _FREE_EVERYWHERE and (node, name) not in _FREE and old != value:
+                raise ConfigError(
+                    f'{folder} was begun with {node}.{name} {old}, not {value}: expected the '
+                    'same parameters, or another --run'
+                )
+
+
+def _place(values: Values, folder: Path, *, made_goals: bool) -> None:
+    """Write the run's folder into the parameters that name it."""
+    for own in values.values():
+        if 'run' in own:
+            own['run'] = str(folder)
+    goals = values['reward']['goals']
+    values['reward']['goals'] = (
+        str(folder / 'goals') if made_goals else str(Path(goals).expanduser().resolve())
+    )
+
+
+def _make_goals(values: Values, folder: Path) -> None:
+    # Imported here: the other commands need no simulator.
+    from r3l_sim.core.goals import generate_goals, write_goals
+    from r3l_sim.core.scene import Scene
+
+    scene = Scene(
+        values['monitor']['task'],
+        image_size=values['sim']['image_size'],
+        control_rate=values['sim']['control_rate'],
+    )
+    try:
+        images = generate_goals(
+            scene, values['monitor']['goal_count'], values['monitor']['seed']
+        )
+    finally:
+        scene.close()
+    write_goals(folder, images)

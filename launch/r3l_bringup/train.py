@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training with the process runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import os
+from pathlib import Path
+import signal
+import sys
+
+from r3l_bringup.config import Request
+from r3l_bringup.domain import graph_environment, run_domain
+from r3l_bringup.graph import NodeSpec, ros_arguments, TRAIN
+from r3l_bringup.paths import command
+from r3l_bringup.prepare import lock, prepare
+from r3l_bringup.process import Program
+from r3l_bringup.runner import Runner
+from r3l_bringup.screen import Screen
+
+
+def programs(config_file: Path, graph: Iterable[NodeSpec] = TRAIN) -> list[Program]:
+    """
+    Return what the runner starts for a graph.
+
+    :param config_file: ROS parameter file of the run.
+    """
+    return [
+        Program(
+            name=spec.name,
+            command=[*command(spec), *ros_arguments(spec, str(config_file))],
+            after=spec.after,
+            respawn=spec.respawn,
+            ends_run=spec.ends_run,
+            nice=spec.nice,
+        )
+        for spec in graph
+    ]
+
+
+def train(
+    request: Request, folder: Path | None, given: bool = True, *, viewer: bool = False
+) -> int:
+    """
+    Train to the end, showing the screen.
+
+    :param folder: run folder; None: a new one below ``runs`` in the current folder.
+    :param given: False if the user named nothing but the folder.
+    :return: exit code.
+    :raises ConfigError: before anything starts.
+    """
+    run = prepare(request, folder, Path('runs'), given)
+    held = lock(run.folder)
+    print(f'{"continuing" if run.resumed else "run folder"} {run.folder}', flush=True)
+    try:
+        with run_domain() as domain, Screen(run.folder) as screen:
+            environment = graph_environment(domain)
+            screen.say(f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}')
+            runner = Runner(
+                programs(run.config_file), run.folder, environment, screen.tick, screen.say
+            )
+            code = runner.run()
+    finally:
+        os.close(held)
+    _say_how_it_ended(run.folder, code)
+    return code
+
+
+def _say_how_it_ended(folder: Path, code: int) -> None:
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    if code == 0:
+        print(f'report: {shown / "report.md"}')
+    elif code > 128:
+        name = signal.Signals(code - 128).name
+        print(f'stopped by {name}; go on with: r3l train --run {shown}', file=sys.stderr)
+    else:
+        print(f'the run failed; its logs are in {shown / "logs"}', file=sys.stderr)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``ros2 launch r3l_bringup train.launch.py task:=valve``: the training graph."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from r3l_bringup.launching import training_actions
+
+ARGUMENTS = (
+    ('task', 'valve', 'What the hand learns.'),
+    ('profile', 'modern', 'modern, or faithful: R3L as published.'),
+    ('steps', '', 'Env steps of the run; empty: as the profile says.'),
+    ('seed', '', 'Seed of the run; empty: as the profile says.'),
+    ('run', '', 'Run folder, new or to be continued; empty: runs/<time>_<task>_<seed>.'),
+    ('pace', '', 'lockstep or realtime; empty: as the profile says.'),
+    ('set', '', 'NODE.PARAM=VALUE, several separated by ";".'),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments of a training run; the graph follows from them."""
+    declared = [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, default, description in ARGUMENTS
+    ]
+    return LaunchDescription([*declared, OpaqueFunction(function=training_actions)])
