@@ -4,10 +4,12 @@
 from dataclasses import asdict, dataclass, replace
 import json
 
+from r3l_node.core.errors import ConfigError
+
 FORMAT = 1
 
 
-class AgentStateError(ValueError):
+class AgentStateError(ConfigError):
     """A state file that cannot be continued from; the message is one sentence."""
 
 

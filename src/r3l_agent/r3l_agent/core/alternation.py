@@ -229,7 +229,8 @@ class Alternation:
             policy = self._next_policy()
         learned = policy is not PolicyKind.RANDOM
         self._state = replace(state, episode=state.episode + 1, turn=state.turn + learned)
-        actor = version.actors[policy] if version else None
+        # Random perturbation has no actor, and neither has warm-up.
+        actor = version.actors.get(policy) if version else None
         if policy is PolicyKind.PERTURBATION and self.config.perturbation == 'random':
             actor = None
         self._episode = Episode(

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conversion between the messages of agent and learner and plain arrays."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from r3l_msgs.msg import Latent, Transition, Weights
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Header
+
+from r3l_agent.core.decision import PolicyKind, PolicyVersion, Step
+from r3l_agent.core.policy import Policy
+from r3l_node.core.weights import WeightsError
+from r3l_node.nodes.fields import float_array, float_field, MessageError
+from r3l_node.nodes.weights import read_weights
+
+
+def nanoseconds(header: Header) -> int:
+    """Return the stamp of a header [ns]."""
+    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+class JointReader:
+    """
+    Read joint positions by name, in an order of our own.
+
+    :param names: joints in the order wanted.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._wanted = list(names)
+        self._seen: list[str] = []
+        self._order: NDArray[np.intp] = np.zeros(0, np.intp)
+
+    def positions(self, message: JointState) -> NDArray[np.float64]:
+        """
+        Return the positions of the wanted joints.
+
+        :param message: may have more joints and another order.
+        :return: shape (joints,) [rad].
+        :raises MessageError: if a joint is missing or a position is not finite.
+        """
+        if message.name != self._seen:
+            self._learn(list(message.name))
+        values = float_array(message.position, len(self._seen), name='joint_states position')
+        return values[self._order]
+
+    def _learn(self, names: list[str]) -> None:
+        missing = [name for name in self._wanted if name not in names]
+        if missing:
+            raise MessageError(f'joint_states lacks {missing[0]}: has {", ".join(names)}')
+        self._order = np.array([names.index(name) for name in self._wanted])
+        self._seen = names
+
+
+def latent_mean(message: Latent) -> NDArray[np.float32]:
+    """
+    Return the mean of a latent.
+
+    :return: shape (latent,), a view; empty while there is no encoder.
+    :raises MessageError: if it is not finite.
+    """
+    return float_array(message.mean, name='latent mean')
+
+
+def fill_transition(message: Transition, step: Step, image: Image) -> None:
+    """
+    Write one step into a message that is used again and again: making one costs time.
+
+    :param message: to be published next.
+    :param step: what happened.
+    :param image: of the observation; not copied.
+    """
+    message.header = image.header
+    message.sequence = step.sequence
+    message.episode = step.episode
+    message.policy = int(step.policy)
+    message.first = step.first
+    message.last = step.last
+    message.joint_position = float_field(step.joint_position)
+    message.previous_action = float_field(step.previous_action)
+    message.action = float_field(step.action)
+    message.latent_mean = float_field(step.latent)
+    message.encoder_version = step.encoder_version
+    message.image = image
+
+
+def policy_version(
+    message: Weights, joints: int, kinds: Sequence[PolicyKind] = (PolicyKind.TASK,)
+) -> PolicyVersion:
+    """
+    Return the policies of a weights message.
+
+    :param message: of the topic ``policy/weights``.
+    :param joints: number of joints that the agent moves.
+    :param kinds: policies that it must hold.
+    :raises WeightsError: one sentence, if it does not hold them for that many joints.
+    """
+    tensors, metadata = read_weights(message, 'policy')
+    try:
+        actors = {
+            kind: Policy.from_weights(tensors, metadata, kind.name.lower()) for kind in kinds
+        }
+    except ValueError as error:
+        raise WeightsError(f'policy weights version {message.version}: {error}') from error
+    spec = actors[kinds[0]].spec
+    if spec.joints != joints:
+        raise WeightsError(
+            f'policy weights version {message.version} move {spec.joints} joints: '
+            f'expected {joints}'
+        )
+    return PolicyVersion(message.env_steps, message.version, spec, dict(actors))
