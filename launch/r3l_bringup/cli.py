@@ -94,13 +94,14 @@ def goals(
 ) -> None:
     """Make goal images: from the simulator, a camera topic or a folder of photos."""
     from r3l_bringup import goals as source
+    from r3l_reward.core.goals import from_folder as convert
 
     if from_topic is not None and from_folder is not None:
         raise typer.BadParameter('--from-topic and --from-folder exclude each other')
     if from_topic is not None:
         written = source.from_topic(from_topic, count, size, period, out)
     elif from_folder is not None:
-        written = source.from_folder(from_folder, size, out)
+        written = convert(from_folder, out, size)
     else:
         written = source.from_simulator(task, count, seed, size, out)
     print(f'{written} goal images in {out}')

@@ -11,6 +11,7 @@ import matplotlib
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402 after the choice of back end
+import numpy as np  # noqa: E402
 
 _SIZE = (7.0, 3.6)  # [inch]
 _DPI = 110
@@ -42,21 +43,28 @@ def learning_curve(
     _save(figure, path)
 
 
-def coverage(counts: Mapping[str, Any], path: Path) -> None:
+def coverage(visits: Mapping[str, Any], path: Path) -> None:
     """
-    Draw where the object has been.
+    Draw where the object has been, over the whole run and as the run went on.
 
-    :param counts: ``edges`` (n + 1 values), ``counts`` (n values), ``name`` and ``unit``.
+    :param visits: ``edges`` (n + 1), ``counts`` by block of env steps and bin, ``block_steps``,
+        ``quantity`` and ``unit``.
     """
-    edges, visits = counts['edges'], counts['counts']
-    figure, axes = plt.subplots(figsize=_SIZE)
-    axes.stairs(visits, edges, fill=True)
-    axes.set(
-        xlabel=f'{counts.get("name", "object")} [{counts.get("unit", "-")}]',
-        ylabel='control steps',
-        title=f'{sum(1 for n in visits if n)} of {len(visits)} bins visited',
+    edges, block = visits['edges'], visits['block_steps']
+    counts = np.array(visits['counts'], dtype=float)
+    total = counts.sum(axis=0)
+    figure, (whole, course) = plt.subplots(1, 2, figsize=(9.0, 3.2), sharey=True, width_ratios=(1, 2))
+    whole.stairs(total, edges, fill=True, orientation='horizontal')
+    whole.set(
+        xlabel='control steps',
+        ylabel=f'{visits.get("quantity", "object")} [{visits.get("unit", "-")}]',
+        title=f'{int((total > 0).sum())} of {len(total)} bins visited',
     )
-    axes.grid(alpha=0.3)
+    steps = block * np.arange(len(counts) + 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    mesh = course.pcolormesh(steps, edges, shares.T, cmap='viridis')
+    figure.colorbar(mesh, ax=course, label='share of the steps')
+    course.set(xlabel='env steps')
     _save(figure, path)
 
 

@@ -13,6 +13,7 @@ import shutil
 
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
+from r3l_reward.core.goals import load_goals, save_goals
 
 from r3l_bringup import config
 from r3l_bringup.config import Request, Values
@@ -78,12 +79,15 @@ def lock(run: Path) -> int:
 
 
 def _create(values: Values, folder: Path) -> Run:
+    reward = values['reward']
+    if reward['goals']:
+        load_goals(reward['goals'], reward['image_size'], reward['minimum_goals'])
     part = folder.with_name(f'.{folder.name}.{os.getpid()}.part')
     part.mkdir(parents=True)
     try:
-        if not values['reward']['goals']:
+        if not reward['goals']:
             _make_goals(values, part / 'goals')
-        _place(values, folder, made_goals=not values['reward']['goals'])
+        _place(values, folder, made_goals=not reward['goals'])
         write_atomic(part / CONFIG, config.dump(values))
         write_atomic(part / 'versions.json', json.dumps(versions(), indent=2) + '\n')
         if folder.exists():
@@ -140,7 +144,7 @@ def _place(values: Values, folder: Path, *, made_goals: bool) -> None:
 
 def _make_goals(values: Values, folder: Path) -> None:
     # Imported here: the other commands need no simulator.
-    from r3l_sim.core.goals import generate_goals, write_goals
+    from r3l_sim.core.goals import generate_goals
     from r3l_sim.core.scene import Scene
 
     scene = Scene(
@@ -154,4 +158,4 @@ def _make_goals(values: Values, folder: Path) -> None:
         )
     finally:
         scene.close()
-    write_goals(folder, images)
+    save_goals(folder, images)

@@ -112,7 +112,7 @@ def _baselines(run: Path) -> dict[str, dict[str, Any]]:
 
 def _coverage(run: Path) -> Iterable[str]:
     counts = _json(run / 'coverage.json')
-    if counts and 'edges' in counts and 'counts' in counts:
+    if counts and counts.get('counts'):
         from r3l_bringup.plots import coverage
 
         coverage(counts, run / COVERAGE)
