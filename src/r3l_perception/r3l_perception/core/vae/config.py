@@ -19,7 +19,7 @@ class VaeConfig:
     channels: tuple[int, ...] = parameter(
         (16, 16, 16), 'output channels of each stride-2 convolution', range=(1, 512)
     )
-    kernel: int = parameter(3, 'side of the convolution kernels [pixel]', range=(3, 5))
+    kernel: int = parameter(3, 'side of the convolution kernels [pixel]', choices=(3, 5))
     activation: str = parameter(
         'relu', 'non-linearity between layers', choices=('relu', 'leaky_relu')
     )
@@ -46,3 +46,8 @@ class VaeConfig:
     held_out_share: float = parameter(
         0.1, 'share of the images kept out of training to measure the loss', range=(0.0, 0.5)
     )
+
+    def __post_init__(self) -> None:
+        """Check what no single range can say."""
+        if not 1 <= len(self.channels) <= 5:
+            raise ValueError(f'channels are {list(self.channels)}: expected 1 to 5 of them')

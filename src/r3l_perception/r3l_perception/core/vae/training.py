@@ -23,7 +23,7 @@ from r3l_perception.core.vae.whitening import fit_whitening
 # A latent dimension that the VAE does not use has a spread near zero: scaling it to one would
 # feed noise to every later network.
 SMALLEST_SCALE = 0.5
-REPORT_EVERY = 50
+REPORT_EVERY = 10
 LARGEST_HELD_OUT = 2048
 
 Progress = Callable[[int, dict[str, float]], None]
@@ -41,7 +41,7 @@ def train_vae(
     :param images: shape (count, height, width, 3), 0 to 255; read, never changed or kept.
     :param config: architecture and training.
     :param seed: fixes initial weights, split, batches and posterior samples.
-    :param progress: called with the step and the metrics of that step, every 50 steps; may raise
+    :param progress: called with the step and the metrics of that step, every 10 steps; may raise
         to stop the training.
     :return: the trained VAE in evaluation mode and its metrics on held-out images.
     :raises ValueError: if there are fewer than two images or their size is not the configured one.

@@ -9,6 +9,7 @@ import json
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.core.weights import WeightsError
 import torch
 
 from r3l_perception.core.vae.config import VaeConfig
@@ -26,7 +27,7 @@ def to_weights(vae: Vae) -> tuple[dict[str, NDArray[np.float32]], dict[str, str]
     :return: arrays by name; metadata with the key ``model`` and the key ``config`` (JSON).
     """
     tensors = {name: value.detach().numpy().copy() for name, value in vae.state_dict().items()}
-    config = {field.name: getattr(vae.config, field.name) for field in fields(vae.config)}
+    config = {field.name: getattr(vae.config, field.name) for field in fields(VaeConfig)}
     return tensors, {'model': MODEL, 'config': json.dumps(config)}
 
 
@@ -42,22 +43,22 @@ def from_weights(
     :param metadata: as returned by ``to_weights``.
     :param expected: refuse weights whose architecture differs from this one.
     :return: VAE in evaluation mode.
-    :raises ValueError: one sentence, if the weights are not those of such a VAE.
+    :raises WeightsError: one sentence, if the weights are not those of such a VAE.
     """
     config = _config(metadata)
     if expected is not None:
         for name in ARCHITECTURE:
             found, wanted = getattr(config, name), getattr(expected, name)
             if found != wanted:
-                raise ValueError(f'the encoder weights have {name} {found}: expected {wanted}')
+                raise WeightsError(f'the encoder weights have {name} {found}: expected {wanted}')
     vae = Vae(config)
     own = vae.state_dict()
     if own.keys() != tensors.keys():
         names = sorted(own.keys() ^ tensors.keys())
-        raise ValueError(f'the encoder weights lack or do not expect the array {names[0]!r}')
+        raise WeightsError(f'the encoder weights lack or do not expect the array {names[0]!r}')
     for name, value in tensors.items():
         if tuple(own[name].shape) != value.shape or value.dtype != np.float32:
-            raise ValueError(
+            raise WeightsError(
                 f'the encoder array {name!r} is {value.dtype}{value.shape}: expected '
                 f'float32{tuple(own[name].shape)}'
             )
@@ -67,10 +68,10 @@ def from_weights(
 
 def _config(metadata: Mapping[str, str]) -> VaeConfig:
     if metadata.get('model') != MODEL:
-        raise ValueError(f'weights are of model {metadata.get("model")!r}: expected {MODEL!r}')
+        raise WeightsError(f'weights are of model {metadata.get("model")!r}: expected {MODEL!r}')
     try:
         values = json.loads(metadata['config'])
         values['channels'] = tuple(int(c) for c in values['channels'])
         return VaeConfig(**values)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'the encoder weights describe no VAE ({error})') from error
+        raise WeightsError(f'the encoder weights describe no VAE ({error})') from error

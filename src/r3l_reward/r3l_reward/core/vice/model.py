@@ -9,6 +9,7 @@ from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.core.weights import WeightsError
 import torch
 from torch import Tensor, nn
 
@@ -36,7 +37,7 @@ class RewardModel:
         :param config: architecture and form of the reward.
         :param size: dimensions of the latent, or side of the image [pixel].
         :param tensors: weights by name, as of the torch network.
-        :raises ValueError: if names, shapes or types differ from the architecture.
+        :raises WeightsError: if names, shapes or types differ from the architecture.
         """
         self.config = config
         self.size = size
@@ -61,17 +62,17 @@ class RewardModel:
         :param tensors: weights by name.
         :param metadata: as written by ``ViceTrainer.weights``.
         :return: the model.
-        :raises ValueError: one sentence, if the weights are not those of a reward model.
+        :raises WeightsError: one sentence, if the weights are not those of a reward model.
         """
         if metadata.get('model') != MODEL:
-            raise ValueError(f'weights are of model {metadata.get("model")!r}: expected {MODEL!r}')
+            raise WeightsError(f'weights are of model {metadata.get("model")!r}: expected {MODEL!r}')
         try:
             values = json.loads(metadata['config'])
             for name in ('channels', 'hidden'):
                 values[name] = tuple(int(width) for width in values[name])
             config, size = ViceConfig(**values), int(metadata['size'])
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f'the reward weights describe no classifier ({error})') from error
+            raise WeightsError(f'the reward weights describe no classifier ({error})') from error
         return cls(config, size, tensors)
 
     def logits(self, x: NDArray[np.float32] | NDArray[np.uint8] | Tensor) -> Array:
@@ -85,7 +86,8 @@ class RewardModel:
         """
         shape = (self.size,) if self.input == 'latent' else (self.size, self.size, 3)
         if tuple(x.shape[1:]) != shape:
-            raise ValueError(f'reward input has shape {tuple(x.shape)}: expected (batch, *{shape})')
+            size = ', '.join(map(str, shape))
+            raise ValueError(f'reward input has shape {tuple(x.shape)}: expected (batch, {size})')
         if self.input == 'pixels':
             return self._pixel_logits(torch.as_tensor(x))
         values = x.numpy() if isinstance(x, Tensor) else x
@@ -165,15 +167,15 @@ def load_tensors(network: nn.Module, tensors: Mapping[str, Array]) -> None:
 
     :param network: changed in place.
     :param tensors: weights by name.
-    :raises ValueError: one sentence, if they do not fit.
+    :raises WeightsError: one sentence, if they do not fit.
     """
     own = network.state_dict()
     if own.keys() != tensors.keys():
         names = sorted(own.keys() ^ tensors.keys())
-        raise ValueError(f'the reward weights lack or do not expect the array {names[0]!r}')
+        raise WeightsError(f'the reward weights lack or do not expect the array {names[0]!r}')
     for name, value in tensors.items():
         if tuple(own[name].shape) != value.shape or value.dtype != np.float32:
-            raise ValueError(
+            raise WeightsError(
                 f'the reward array {name!r} is {value.dtype}{value.shape}: expected '
                 f'float32{tuple(own[name].shape)}'
             )

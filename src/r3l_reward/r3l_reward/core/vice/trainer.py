@@ -3,29 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 import json
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.core.weights import WeightsError
 import torch
 from torch import Tensor
 
-from r3l_reward.core.vice.augmentation import random_shift
 from r3l_reward.core.vice.config import ViceConfig
-from r3l_reward.core.vice.losses import (
-    classification_loss,
-    gradient_penalty,
-    mix,
-    smooth_labels,
-    squared_weights,
-)
+from r3l_reward.core.vice.losses import squared_weights
 from r3l_reward.core.vice.model import MODEL, build_network, load_tensors
-from r3l_reward.core.vice.networks import initialise, pixel_values, weighted_layers
+from r3l_reward.core.vice.networks import initialise, weighted_layers
+from r3l_reward.core.vice.objective import Examples, network_inputs, vice_loss
 
 Array = NDArray[np.float32]
-Examples = NDArray[np.float32] | NDArray[np.uint8]
+
+# Health is measured on at most this many batches of goals and of negatives.
+HEALTH_BATCHES = 4
 
 
 class ViceTrainer:
@@ -64,26 +61,26 @@ class ViceTrainer:
         initialise(self._network, torch.Generator().manual_seed(seed))
         self._optimiser = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
 
-    def round(self, negatives: Examples, updates: int) -> dict[str, float]:
+    def round(
+        self, negatives: Examples, check: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
         """
-        Run several updates, each on a fresh sample of the negatives, then measure health.
+        Run one update per row of negatives, then measure health.
 
-        :param negatives: everything that may be sampled, shape (count, ...), count >= 1.
-        :param updates: number of updates.
+        :param negatives: shape (updates, batch, ...), updates >= 1.
+        :param check: called before every update; may raise to end the round.
         :return: metrics, see ``health``, with the mean loss of the updates.
         """
-        losses = np.zeros(2)
-        for _ in range(updates):
-            rng = self._rng(4)
-            batch = negatives[rng.integers(len(negatives), size=self.config.batch)]
-            losses += self.update(batch)
-        rng = self._rng(5)
-        sample = negatives[rng.integers(len(negatives), size=4 * self.config.batch)]
-        loss, penalty = losses / max(updates, 1)
+        results = []
+        for batch in negatives:
+            check()
+            results.append(self.update(batch))
+        losses = np.mean(results, axis=0)
         return {
-            'vice/loss': float(loss),
-            'vice/gradient_penalty': float(penalty),
-            **self.health(sample),
+            'vice/loss': float(losses[0]),
+            'vice/gradient_penalty': float(losses[1]),
+            'vice/updates': float(self.updates),
+            **self.health(negatives[-HEALTH_BATCHES:].reshape(-1, *negatives.shape[2:])),
         }
 
     def update(self, negatives: Examples) -> tuple[float, float]:
@@ -93,7 +90,7 @@ class ViceTrainer:
         :param negatives: shape (batch, ...).
         :return: classification loss [nat] and gradient penalty.
         """
-        rng = self._rng(6)
+        rng = np.random.default_rng([self.seed, 5, self.updates])
         positives = self.goals[rng.integers(len(self.goals), size=self.config.batch)]
         loss, penalty = vice_loss(self._network, self.config, positives, negatives, rng)
         total = loss + self.config.gradient_penalty * penalty
@@ -115,7 +112,7 @@ class ViceTrainer:
         :return: mean probabilities of trained goals, held-out goals and negatives, and the
             accuracy at 1/2 on all of them and on the held-out goals.
         """
-        goal = self._probability(self.goals[: 4 * self.config.batch])
+        goal = self._probability(self.goals[: HEALTH_BATCHES * self.config.batch])
         negative = self._probability(negatives)
         metrics = {
             'vice/accuracy': 0.5 * float((goal > 0.5).mean() + (negative <= 0.5).mean()),
@@ -167,10 +164,10 @@ class ViceTrainer:
         :param tensors: as returned by ``weights``.
         :param metadata: as returned by ``weights``.
         :param optimizer: as returned by ``optimizer_weights``; without it the moments restart.
-        :raises ValueError: one sentence, if they do not fit this trainer.
+        :raises WeightsError: one sentence, if they do not fit this trainer.
         """
         if metadata.get('model') != MODEL or metadata.get('size') != str(self.size):
-            raise ValueError(
+            raise WeightsError(
                 f'the reward weights are of model {metadata.get("model")!r} size '
                 f'{metadata.get("size")!r}: expected {MODEL!r} size {str(self.size)!r}'
             )
@@ -185,61 +182,13 @@ class ViceTrainer:
         for key, value in optimizer.items():
             index, _, name = key.partition('.')
             if not index.isdigit() or int(index) >= len(parameters):
-                raise ValueError(f'the optimiser array {key!r} belongs to no parameter')
+                raise WeightsError(f'the optimiser array {key!r} belongs to no parameter')
             if name != 'step' and value.shape != tuple(parameters[int(index)].shape):
-                raise ValueError(f'the optimiser array {key!r} has shape {value.shape}')
+                raise WeightsError(f'the optimiser array {key!r} has shape {value.shape}')
             state.setdefault(int(index), {})[name] = torch.from_numpy(np.array(value))
         groups = self._optimiser.state_dict()['param_groups']
         self._optimiser.load_state_dict({'state': state, 'param_groups': groups})
 
-    def _rng(self, stream: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, stream, self.updates])
-
     def _probability(self, examples: Examples) -> Array:
-        probability: Array = self._network(_inputs(examples)).sigmoid().numpy()
+        probability: Array = self._network(network_inputs(examples)).sigmoid().numpy()
         return probability
-
-
-def vice_loss(
-    network: torch.nn.Module,
-    config: ViceConfig,
-    positives: Examples,
-    negatives: Examples,
-    rng: np.random.Generator,
-) -> tuple[Tensor, Tensor]:
-    """
-    Compute the classification loss and the gradient penalty of a batch.
-
-    :param network: classifier.
-    :param config: mixup, smoothing, augmentation, penalty.
-    :param positives: goals, shape (batch, ...).
-    :param negatives: the robot's own data, shape (batch, ...).
-    :param rng: draws mixup weights and shifts.
-    :return: loss [nat] and unweighted penalty (zero where it is switched off).
-    """
-    examples = np.concatenate([positives, negatives])
-    if config.input == 'pixels' and config.shift > 0:
-        examples = random_shift(examples, config.shift, rng)
-    inputs = _inputs(examples)
-    labels = torch.zeros(len(examples))
-    labels[: len(positives)] = 1.0
-    labels = smooth_labels(labels, config.label_smoothing)
-    order = torch.from_numpy(rng.permutation(len(examples)))
-    mixed, mixed_labels = inputs, labels
-    if config.mixup > 0.0:
-        share = rng.beta(config.mixup, config.mixup, size=len(examples)).astype(np.float32)
-        mixed = mix(inputs, order, torch.from_numpy(share))
-        mixed_labels = mix(labels, order, torch.from_numpy(share))
-    loss = classification_loss(network(mixed), mixed_labels)
-    if config.gradient_penalty == 0.0:
-        return loss, torch.zeros(())
-    count = min(len(positives), len(negatives))
-    share = torch.from_numpy(rng.random(count, dtype=np.float32))
-    pairs = torch.cat([inputs[:count], inputs[len(positives) :][:count]])
-    between = mix(pairs, torch.arange(2 * count).roll(count), torch.cat([share, share]))[:count]
-    return loss, gradient_penalty(network, between, config.gradient_norm)
-
-
-def _inputs(examples: Examples) -> Tensor:
-    tensor = torch.from_numpy(examples)
-    return tensor if tensor.ndim == 2 else pixel_values(tensor)

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gather images, train the VAE on them once, then encode every image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from r3l_msgs.msg import Latent, Weights
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.files import write_atomic
+from r3l_node.core.ring import MappedRing
+from r3l_node.core.weights import load, pack, save
+from r3l_node.nodes import qos
+from r3l_node.nodes.diagnostics import Diagnostics, Level, Report
+from r3l_node.nodes.fields import float_field
+from r3l_node.nodes.images import image_array, image_message, ImageError
+from r3l_node.nodes.main import run
+from r3l_node.nodes.metrics import MetricsPublisher
+from r3l_node.nodes.parameters import declare
+from r3l_node.nodes.weights import weights_message
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.timer import Timer
+from sensor_msgs.msg import Image
+import torch
+
+from r3l_perception.core.config import EncoderConfig
+from r3l_perception.core.picture import comparison, png
+from r3l_perception.core.vae import from_weights, to_weights, Vae
+from r3l_perception.nodes.training import TrainingThread
+
+# The VAE is trained once and frozen.
+VERSION = 1
+PREVIEW_IMAGES = 8
+POLL_PERIOD = 0.05  # [s]
+
+
+class EncoderNode(Node):
+    """
+    Turn camera images into latents.
+
+    Subscribes ``camera/image_raw``. Publishes ``latent`` for every image, with the image's
+    header (empty and of version 0 while images are only gathered; nothing at all while the VAE
+    is trained), ``encoder/weights``, ``encoder/reconstruction`` and ``metrics``.
+    """
+
+    def __init__(self) -> None:
+        """
+        Load what an earlier process left, then start.
+
+        :raises ConfigError: if a parameter, the weights or the run's files do not fit.
+        """
+        super().__init__('encoder')
+        self._config = declare(self, EncoderConfig)
+        torch.set_num_threads(1)
+        config = self._config
+        self._run = Path(config.run) if config.run else None
+        self._side = (config.image_size, config.image_size)
+        self._vae: Vae | None = None
+        self._training: TrainingThread | None = None
+        self._newest: Image | None = None
+        self._waiting: Image | None = None
+        self._gathered_stamp = (0, 0)
+        self._dropped = 0
+        self._encoded = 0
+        self._images = MappedRing(
+            self._run and self._run / 'replay' / 'encoder',
+            config.gather_images,
+            {'image': ((*self._side, 3), np.uint8)},
+        )
+        stored = self._stored_vae()
+        self._latents = self.create_publisher(Latent, 'latent', qos.OBSERVATION)
+        self._weights = self.create_publisher(Weights, 'encoder/weights', qos.WEIGHTS)
+        self._preview = self.create_publisher(Image, 'encoder/reconstruction', qos.VIEW)
+        self._metrics = MetricsPublisher(self, 'encoder')
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._poll_timer: Timer | None = None
+        Diagnostics(self).add('vae', self._report)
+        self.create_timer(1.0 / config.preview_rate, self._publish_preview, clock=self._steady)
+        if stored is not None:
+            self._use(stored)
+        elif self._images.count >= config.gather_images:
+            self._start_training()
+        self.create_subscription(
+            Image, 'camera/image_raw', self._on_image, qos.sensor(lockstep=config.lockstep)
+        )
+
+    def close(self) -> None:
+        """Stop a training that is under way; the gathered images are kept for the next start."""
+        if self._training is not None:
+            self._training.stop()
+        self._images.flush()
+
+    def _on_image(self, msg: Image) -> None:
+        try:
+            pixels = image_array(msg, self._side)
+        except ImageError as error:
+            self._dropped += 1
+            self.get_logger().error(f'image dropped: {error}', throttle_duration_sec=1.0)
+            return
+        if self._vae is not None:
+            self._newest = msg
+            self._encoded += 1
+            mean, log_variance = self._vae.encode(pixels[None])
+            self._latents.publish(
+                Latent(
+                    header=msg.header,
+                    mean=float_field(mean[0].numpy()),
+                    log_variance=float_field(log_variance[0].numpy()),
+                    model_version=VERSION,
+                )
+            )
+        elif self._training is not None:
+            self._waiting = msg
+        else:
+            self._gather(msg, pixels)
+
+    def _gather(self, msg: Image, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
+        # An image that was published again because no answer came is answered again, not kept.
+        stamp = (msg.header.stamp.sec, msg.header.stamp.nanosec)
+        if stamp != self._gathered_stamp:
+            self._gathered_stamp = stamp
+            self._images.append(image=pixels)
+        self._latents.publish(Latent(header=msg.header))
+        if self._images.count >= self._config.gather_images:
+            self._start_training()
+
+    def _start_training(self) -> None:
+        count = len(self._images)
+        self.get_logger().info(f'training the VAE on {count} images')
+        images = np.asarray(self._images.arrays['image'][:count])
+        self._training = TrainingThread(images, self._config, self._config.seed)
+        self._poll_timer = self.create_timer(POLL_PERIOD, self._poll, clock=self._steady)
+
+    def _poll(self) -> None:
+        training, timer = self._training, self._poll_timer
+        if training is None or timer is None:
+            return
+        vae = training.result()
+        progress = training.newest_metrics()
+        if progress:
+            self._metrics.publish(self._images.count, progress)
+        if vae is None:
+            return
+        self._training = self._poll_timer = None
+        self.destroy_timer(timer)
+        self._keep(vae)
+        self._use(vae)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._on_image(waiting)
+
+    def _keep(self, vae: Vae) -> None:
+        if self._run is None:
+            return
+        count = len(self._images)
+        chosen = np.linspace(0, count - 1, min(count, PREVIEW_IMAGES)).astype(int)
+        images = self._images.arrays['image'][chosen]
+        picture = comparison(images, vae.decode(vae.encode(images)[0]))
+        write_atomic(self._run / 'reconstructions.png', png(picture))
+        save(self._checkpoint(self._run), *to_weights(vae))
+
+    def _use(self, vae: Vae) -> None:
+        self._vae = vae
+        stamp = self.get_clock().now().to_msg()
+        data = pack(*to_weights(vae))
+        self._weights.publish(
+            weights_message('encoder', VERSION, self._images.count, data, stamp)
+        )
+        self.get_logger().info('encoding with a frozen VAE')
+
+    def _stored_vae(self) -> Vae | None:
+        """Read the weights of the parameter ``weights``, or those that this run trained."""
+        given = Path(self._config.weights) if self._config.weights else None
+        kept = self._checkpoint(self._run) if self._run is not None else None
+        path = kept if kept is not None and kept.exists() else given
+        if path is None:
+            return None
+        try:
+            tensors, metadata = load(path)
+            vae = from_weights(tensors, metadata, expected=self._config)
+        except ConfigError as error:
+            text = str(error)
+            raise ConfigError(text if str(path) in text else f'{path}: {text}') from error
+        if kept is not None and path != kept:
+            save(kept, tensors, metadata)
+        return vae
+
+    @staticmethod
+    def _checkpoint(folder: Path) -> Path:
+        return folder / 'checkpoints' / 'encoder.safetensors'
+
+    def _publish_preview(self) -> None:
+        msg, vae = self._newest, self._vae
+        if msg is None or vae is None or not self._preview.get_subscription_count():
+            return
+        mean, _ = vae.encode(image_array(msg, self._side)[None])
+        self._preview.publish(image_message(vae.decode(mean)[0], msg.header))
+
+    def _report(self) -> Report:
+        figures = {
+            'images gathered': self._images.count,
+            'images encoded': self._encoded,
+            'images dropped': self._dropped,
+        }
+        if self._vae is not None:
+            return Level.OK, 'encoding', figures
+        doing = 'gathering images' if self._training is None else 'training the VAE'
+        return Level.OK, doing, figures
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node until it is interrupted."""
+    run(EncoderNode, args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When the classifier is trained: at fixed env steps, whatever the timing of the messages."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Schedule:
+    """
+    Name the env steps at which rounds of updates are due.
+
+    A round is named by a multiple of ``round_steps`` and trains on the steps before it, so that
+    its result depends on the data only and not on when it runs.
+    """
+
+    def __init__(self, round_steps: int, initial_negatives: int) -> None:
+        """
+        Start before the first round.
+
+        :param round_steps: env steps between two rounds.
+        :param initial_negatives: fewest env steps for the first round.
+        """
+        self._step = round_steps
+        self._minimum = -(-initial_negatives // round_steps) * round_steps
+        self._last: int | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether there was a first round."""
+        return self._last is not None
+
+    def resume(self, env_steps: int) -> None:
+        """
+        Continue after a round of an earlier process.
+
+        :param env_steps: name of its last round.
+        """
+        self._last = env_steps
+
+    def due(self, env_steps: int, before_encoder: int) -> list[int]:
+        """
+        Take all rounds that are due.
+
+        :param env_steps: steps stored so far.
+        :param before_encoder: those of them taken before there was an encoder; the first round
+            comes at the end of that time.
+        :return: names of the rounds, increasing.
+        """
+        if self._last is None:
+            following = max(self._minimum, before_encoder // self._step * self._step)
+        else:
+            following = self._last + self._step
+        rounds = list(range(following, env_steps + 1, self._step))
+        if rounds:
+            self._last = rounds[-1]
+        return rounds
+
+
+def draw(seed: int, env_steps: int, count: int, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """
+    Choose the negatives of a round.
+
+    :param seed: seed of the run.
+    :param env_steps: name of the round.
+    :param count: number of negatives to choose from, >= 1.
+    :param shape: (updates, batch).
+    :return: positions below ``count``, of that shape.
+    """
+    return np.random.default_rng([seed, 4, env_steps]).integers(count, size=shape)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loss of one batch of goals and negatives, put together from its terms."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from r3l_reward.core.vice.augmentation import random_shift
+from r3l_reward.core.vice.config import ViceConfig
+from r3l_reward.core.vice.losses import classification_loss, gradient_penalty, mix, smooth_labels
+from r3l_reward.core.vice.networks import pixel_values
+
+Examples = NDArray[np.float32] | NDArray[np.uint8]
+
+
+def vice_loss(
+    network: torch.nn.Module,
+    config: ViceConfig,
+    positives: Examples,
+    negatives: Examples,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """
+    Compute the classification loss and the gradient penalty of a batch.
+
+    :param network: classifier.
+    :param config: mixup, smoothing, augmentation, penalty.
+    :param positives: goals, shape (batch, ...).
+    :param negatives: the robot's own data, shape (batch, ...).
+    :param rng: draws mixup weights and shifts.
+    :return: loss [nat] and unweighted penalty (zero where it is switched off).
+    """
+    examples = np.concatenate([positives, negatives])
+    if config.input == 'pixels' and config.shift > 0:
+        examples = random_shift(examples, config.shift, rng)
+    inputs = network_inputs(examples)
+    labels = torch.zeros(len(examples))
+    labels[: len(positives)] = 1.0
+    labels = smooth_labels(labels, config.label_smoothing)
+    order = torch.from_numpy(rng.permutation(len(examples)))
+    mixed, mixed_labels = inputs, labels
+    if config.mixup > 0.0:
+        share = rng.beta(config.mixup, config.mixup, size=len(examples)).astype(np.float32)
+        mixed = mix(inputs, order, torch.from_numpy(share))
+        mixed_labels = mix(labels, order, torch.from_numpy(share))
+    loss = classification_loss(network(mixed), mixed_labels)
+    if config.gradient_penalty == 0.0:
+        return loss, torch.zeros(())
+    count = min(len(positives), len(negatives))
+    share = torch.from_numpy(rng.random(count, dtype=np.float32))
+    pairs = torch.cat([inputs[:count], inputs[len(positives) :][:count]])
+    between = mix(pairs, torch.arange(2 * count).roll(count), torch.cat([share, share]))[:count]
+    return loss, gradient_penalty(network, between, config.gradient_norm)
+
+
+def network_inputs(examples: Examples) -> Tensor:
+    """
+    Convert latents or camera images to the input of their network.
+
+    :param examples: latents, shape (batch, latent), or images, shape (batch, height, width, 3).
+    :return: float32, shape (batch, latent) or (batch, 3, height, width).
+    """
+    tensor = torch.from_numpy(examples)
+    return tensor if tensor.ndim == 2 else pixel_values(tensor)
