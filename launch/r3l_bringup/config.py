@@ -28,8 +28,11 @@ ALL = 'all'
 # Parameters that mean one thing for the whole graph.
 SHARED = (
     'task', 'lockstep', 'pace', 'seed', 'image_size', 'control_rate', 'latent_size',
-    'joint_names', 'joint_low', 'joint_high',
+    'joint_names', 'joint_low', 'joint_high', 'perturbation', 'profile_speed', 'torque_limit',
+    'steps', 'warmup_steps',
 )  # fmt: skip
+# Lengths of the beginning of a run [env steps, images].
+WARM_UP = ('warmup_steps', 'gather_images', 'initial_negatives')
 
 Values = dict[str, dict[str, Any]]
 
@@ -62,8 +65,26 @@ def resolve(request: Request, graph: Iterable[NodeSpec] = TRAIN) -> Values:
     for layer in _layers(request):
         _merge(merged, layer, graph)
     values = {spec.name: _complete(spec, merged[spec.name]) for spec in graph}
+    _shorten(values, request)
     _check_shared(values)
     return values
+
+
+def _shorten(values: Values, request: Request) -> None:
+    """
+    Leave a short run time to learn: its warm-up takes a third of it at most.
+
+    What the user set by name stays.
+    """
+    if request.steps is None:
+        return
+    limit = max(1, request.steps // 3)
+    for node, own in values.items():
+        for name in WARM_UP:
+            is_set = any(text.startswith((f'{node}.{name}=', f'{ALL}.{name}='))
+                         for text in request.sets)  # fmt: skip
+            if name in own and own[name] > limit and not is_set:
+                own[name] = limit
 
 
 def dump(values: Values, graph: Iterable[NodeSpec] = TRAIN) -> str:

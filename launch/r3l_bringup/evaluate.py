@@ -15,19 +15,26 @@ from r3l_bringup.config import Values
 from r3l_bringup.prepare import CONFIG
 
 if TYPE_CHECKING:
-    from r3l_sim.core.evaluation import Act, EvaluationResult
+    from r3l_sim.core.evaluation import EvaluationResult
+    from r3l_sim.core.evaluator import Evaluator
     from r3l_sim.core.tasks import Task
 
-POLICIES = ('deployed', 'random', 'hold', 'untrained')
+# Name on the command line -> name in reports.
+POLICIES = {
+    'deployed': 'deployed',
+    'random': 'random motion',
+    'hold': 'hold still',
+    'untrained': 'untrained',
+}
 
 
-def evaluate_run(run: Path, policy: str, starts: int, seed: int) -> dict[str, Any]:
+def evaluate_run(run: Path, policy: str, starts: int, seed: int) -> dict[str, object]:
     """
     Run a policy from fixed starts; print a table, write a film strip into the run.
 
     :param policy: 'deployed', or a baseline by the same measure: 'random', 'hold', 'untrained'.
     :param seed: of the starts (0: the fixed set) and of a random policy.
-    :return: the result as a line of ``evaluation.jsonl`` has it.
+    :return: the figures, as in ``baselines.json``.
     :raises ConfigError: if the run has no such policy.
     """
     if policy not in POLICIES:
@@ -35,58 +42,51 @@ def evaluate_run(run: Path, policy: str, starts: int, seed: int) -> dict[str, An
     if not (run / CONFIG).exists():
         raise ConfigError(f'{run} is no run: expected a folder with {CONFIG}')
     values = config.load(run / CONFIG)
-    act = _act(run, policy, values, seed)
 
-    from r3l_sim.core.evaluation import evaluate
-    from r3l_sim.core.pictures import film_strip, png
-    from r3l_sim.core.scene import Scene
-    from r3l_sim.core.servo import ServoConfig
+    from r3l_node.core.parameters import build
+    from r3l_sim.core.config import EvaluatorConfig
+    from r3l_sim.core.evaluator import Evaluator
+    from r3l_sim.core.records import summary, write_film
+    from r3l_sim.core.tasks import task_named
 
-    sim = values['sim']
-    servos = ServoConfig(profile_speed=sim['profile_speed'], torque_limit=sim['torque_limit'])
-    scene = Scene(
-        sim['task'],
-        image_size=sim['image_size'],
-        control_rate=sim['control_rate'],
-        backend=sim['backend'],
-        servos=servos,
-    )
+    asked = {'starts': starts, 'starts_seed': seed}
+    settings = build(EvaluatorConfig, values['evaluator'] | asked, node='evaluator')
+    task = task_named(settings.task)
+    evaluator = Evaluator(settings)
     try:
-        result = evaluate(scene, act, scene.task.starts(starts, seed))
-        strip = run / 'evaluation' / f'{policy}_{starts}_{seed}.png'
-        write_atomic(strip, png(film_strip(result, scene.task)))
-        line = _line(result, policy)
-        print(_table(result, policy, scene.task), f'film strip: {strip}', sep='\n\n')
+        result = _result(evaluator, run, policy, values, seed)
     finally:
-        scene.close()
+        evaluator.close()
+    strip = write_film(run, f'{policy}_{starts}_{seed}', result, task)
+    print(_table(result, policy, task), f'film strip: {strip}', sep='\n\n')
+    line = summary(result)
     if policy != 'deployed':
-        _keep_baseline(run, policy, line)
+        _keep_baseline(run, POLICIES[policy], line)
     return line
 
 
-def _act(run: Path, policy: str, values: Values, seed: int) -> Act:
+def _result(
+    evaluator: Evaluator, run: Path, policy: str, values: Values, seed: int
+) -> EvaluationResult:
+    from r3l_node.core.weights import load
     from r3l_sim.core.evaluation import hold_still, random_motion
 
-    agent = values['agent']
     if policy == 'hold':
-        return hold_still
+        return evaluator.run(hold_still, film=True)
     if policy == 'random':
-        low, high = agent['joint_low'], agent['joint_high']
-        return random_motion(low, high, seed, agent['random_hold'])
-
-    from r3l_node.core.weights import load
-    from r3l_perception.core.vae import from_weights
-    from r3l_sim.core.deployed import DeployedPolicy
-
-    encoder_file = run / 'checkpoints' / 'encoder.safetensors'
-    policy_file = run / 'checkpoints' / 'policy.safetensors'
-    for path in (encoder_file, *([policy_file] if policy == 'deployed' else [])):
-        if not path.exists():
-            raise ConfigError(f'{run} has no {path.relative_to(run)}: it was stopped before')
-    encoder = from_weights(*load(encoder_file))
+        agent = values['agent']
+        moving = random_motion(
+            agent['joint_low'], agent['joint_high'], seed, agent['random_hold']
+        )
+        return evaluator.run(moving, film=True)
+    files = {'encoder': run / 'checkpoints' / 'encoder.safetensors'}
     if policy == 'deployed':
-        return DeployedPolicy(encoder, *load(policy_file))
-    return DeployedPolicy(encoder, *_untrained(values, seed))
+        files['policy'] = run / 'checkpoints' / 'policy.safetensors'
+    for name, path in files.items():
+        if not path.exists():
+            raise ConfigError(f'{run} has no {path.relative_to(run)}: expected a trained {name}')
+    weights = load(files['policy']) if policy == 'deployed' else _untrained(values, seed)
+    return evaluator.evaluate(load(files['encoder']), weights)
 
 
 def _untrained(values: Values, seed: int) -> tuple[Any, dict[str, str]]:
@@ -102,17 +102,6 @@ def _untrained(values: Values, seed: int) -> tuple[Any, dict[str, str]]:
     joints = JointRange(tuple(values['agent']['joint_low']), tuple(values['agent']['joint_high']))
     learner = Learner(settings, joints, values['encoder']['latent_size'], seed)
     return learner.policy_weights()
-
-
-def _line(result: EvaluationResult, policy: str) -> dict[str, Any]:
-    return {
-        'policy': policy,
-        'success_rate': round(result.success_rate, 6),
-        'success_rate_strict': round(result.success_rate_strict, 6),
-        'final_distance_mean': round(result.final_distance_mean, 6),
-        'unit': result.unit,
-        'starts': len(result.starts),
-    }
 
 
 def _table(result: EvaluationResult, policy: str, task: Task) -> str:
@@ -133,7 +122,9 @@ def _table(result: EvaluationResult, policy: str, task: Task) -> str:
     return '\n'.join(lines)
 
 
-def _keep_baseline(run: Path, policy: str, line: dict[str, Any]) -> None:
-    path = run / 'baselines.json'
+def _keep_baseline(run: Path, policy: str, line: dict[str, object]) -> None:
+    from r3l_sim.core.records import BASELINES
+
+    path = run / BASELINES
     found = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
     write_atomic(path, json.dumps({**found, policy: line}, indent=2) + '\n')

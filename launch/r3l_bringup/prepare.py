@@ -22,7 +22,7 @@ from r3l_bringup.versions import versions
 CONFIG = 'config.yaml'
 # What may differ between a run and its continuation.
 _FREE = {('monitor', 'run'), ('monitor', 'steps'), ('monitor', 'final_wait')}
-_FREE_EVERYWHERE = ('run', 'steps', 'goals')
+_FREE_EVERYWHERE = ('run', 'steps', 'goals', *config.WARM_UP)
 
 
 @dataclass(frozen=True, slots=True)
