@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Task policy and perturbation controller: what they learn from, and how."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from r3l_perception.core.vae import from_weights as encoder_from_weights, Vae
+from r3l_reward.core.vice import RewardModel
+import torch
+from torch import Tensor
+
+from r3l_agent.core.learner_config import LearningConfig
+from r3l_agent.core.observation import JointRange, ObservationSpec
+from r3l_agent.core.policy import describe
+from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Replay, Row, TASK
+from r3l_agent.core.rnd.model import inputs_of, latent_rnd, pixel_rnd, Rnd, STD_DECAY, STD_FLOOR
+from r3l_agent.core.sac.learner import Batch, Sac, SacConfig
+
+Array = NDArray[np.float32]
+Tensors = dict[str, NDArray[np.float32]]
+
+
+class Learner:
+    """
+    Own the replay, two soft actor-critics and the novelty of each.
+
+    Update ``n`` draws its samples from a generator seeded with ``(seed, n)``, so that a learner
+    that was saved and loaded continues exactly.
+
+    :param config: settings.
+    :param joints: command range of the joints.
+    :param latent_size: length of the encoder's latent.
+    :param seed: of all weights, samples and noise.
+    :param folder: where the replay lives; None keeps it in memory.
+    """
+
+    def __init__(
+        self,
+        config: LearningConfig,
+        joints: JointRange,
+        latent_size: int,
+        seed: int = 0,
+        folder: Path | None = None,
+    ) -> None:
+        self.config = config
+        self.joints = joints
+        self.seed = seed
+        self.updates = 0
+        self.spec = ObservationSpec(latent_size, len(joints.low), config.history)
+        self.replay = Replay(
+            folder, config.capacity, config.image_size, latent_size, len(joints.low)
+        )
+        self.encoder: Vae | None = None
+        self.reward_model: RewardModel | None = None
+        self.reward_version = 0
+        self._reward_std = 1.0
+        self.task = Sac(self._sac_config(), seed)
+        self.perturbation = Sac(self._sac_config(), seed + 1)
+        self._deployed = self.task.actor_flat.clone()
+        self.task_rnd = self._rnd(seed + 2) if config.task_novelty else None
+        self.perturbation_rnd = self._rnd(seed + 3)
+        self._metrics: dict[str, Tensor] = {}
+
+    def _sac_config(self) -> SacConfig:
+        config = self.config
+        return SacConfig(
+            observations=self.spec.size,
+            actions=self.spec.joints,
+            hidden=config.hidden,
+            critics=config.critics,
+            critic_subset=config.critic_subset,
+            layer_norm=config.layer_norm,
+            discount=config.discount,
+            learning_rate=config.learning_rate,
+            target_rate=config.target_rate,
+            target_entropy=config.target_entropy,
+            initial_temperature=config.initial_temperature,
+        )
+
+    def _rnd(self, seed: int) -> Rnd:
+        config = self.config
+        output, rate, clip = config.rnd_output, config.rnd_learning_rate, config.rnd_clip
+        if config.rnd_input == 'latent':
+            return latent_rnd(self.spec.latent_size, config.rnd_hidden, output, rate, clip, seed)
+        return pixel_rnd(config.image_size, 2 * self.spec.joints, output, rate, clip, seed)
+
+    def add(self, row: Row) -> None:
+        """
+        Store one observation with the action that answered it.
+
+        :param row: joint positions in rad; they are kept in units of the command range.
+        """
+        self.replay.append(row._replace(joint_position=self.joints.normalise(row.joint_position)))
+
+    def set_encoder(self, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
+        """
+        Take an encoder and compute every stored latent with it.
+
+        :param tensors: weights of the VAE by name.
+        :param metadata: as the encoder published them.
+        :raises ValueError: if its latent has another length, or it is no encoder.
+        """
+        encoder = encoder_from_weights(tensors, metadata)
+        if encoder.config.latent_size != self.spec.latent_size:
+            raise ValueError(
+                f'the encoder has latents of {encoder.config.latent_size}: '
+                f'expected {self.spec.latent_size}'
+            )
+        self.encoder = encoder
+        self.replay.encode(self.encode)
+
+    def encode(self, images: NDArray[np.uint8]) -> Array:
+        """
+        Map images to latents.
+
+        :param images: shape (batch, height, width, 3).
+        :return: shape (batch, latent).
+        :raises ValueError: if no encoder was set.
+        """
+        if self.encoder is None:
+            raise ValueError('no encoder yet: expected set_encoder first')
+        result: Array = self.encoder.encode(images)[0].numpy()
+        return result
+
+    def set_reward(
+        self, tensors: Mapping[str, Array], metadata: Mapping[str, str], version: int
+    ) -> None:
+        """
+        Take a classifier; rewards of stored transitions are its from now on.
+
+        :param tensors: weights by name.
+        :param metadata: as the classifier published them.
+        :param version: > 0, another one for other weights.
+        :raises ValueError: if these are not the weights of a classifier.
+        """
+        self.reward_model = RewardModel.from_weights(tensors, metadata)
+        self.reward_version = version
+
+    def ready(self) -> bool:
+        """Whether there is an encoder, a classifier and a transition to learn from."""
+        return (
+            self.encoder is not None
+            and self.reward_model is not None
+            and self.replay.transitions(self._pool(TASK)) > 0
+            and self.replay.transitions(self._pool(PERTURBATION)) > 0
+        )
+
+    def _pool(self, policy: int) -> tuple[int, ...]:
+        return (RANDOM, TASK, PERTURBATION) if self.config.share_replay else (RANDOM, policy)
+
+    def update(self) -> None:
+        """Make one update of the task policy and, when it is due, of the perturbation."""
+        rng = np.random.default_rng([self.seed, self.updates])
+        slots = self.replay.sample(rng, self.config.batch, self._pool(TASK))
+        found = self.task.update(self._task_batch(slots))
+        self._metrics |= {f'train/{name}': value for name, value in found.items()}
+        if self.config.actor_average:
+            self._deployed.lerp_(self.task.actor_flat, self.config.actor_average)
+        else:
+            self._deployed.copy_(self.task.actor_flat)
+        due = self.updates % self.config.perturbation_interval == 0
+        if due and self.config.perturbation == 'rnd':
+            slots = self.replay.sample(rng, self.config.batch, self._pool(PERTURBATION))
+            found = self.perturbation.update(self._perturbation_batch(slots))
+            self._metrics |= {f'perturbation/{name}': value for name, value in found.items()}
+        self.updates += 1
+
+    def _task_batch(self, slots: NDArray[np.int64]) -> Batch:
+        following = self.replay.following(slots)
+        reward = torch.from_numpy(self._reward(following))
+        if self.task_rnd is not None:
+            reward = reward + self.config.task_novelty * self._novelty(self.task_rnd, slots)
+        self._metrics['train/reward_mean'] = reward.mean()
+        return self._batch(slots, reward)
+
+    def _perturbation_batch(self, slots: NDArray[np.int64]) -> Batch:
+        reward = self._novelty(self.perturbation_rnd, slots)
+        self._metrics['rnd/reward_mean'] = reward.mean()
+        return self._batch(slots, reward)
+
+    def _novelty(self, rnd: Rnd, slots: NDArray[np.int64]) -> Tensor:
+        arrays = self.replay.arrays
+        if self.config.rnd_input == 'latent':
+            inputs = inputs_of(arrays['latent'][self.replay.following(slots)])
+        else:
+            vector = [arrays['joint_position'][slots], arrays['previous_action'][slots]]
+            inputs = inputs_of(arrays['image'][slots], np.concatenate(vector, axis=-1))
+        reward = rnd.reward(inputs)
+        self._metrics['rnd/loss'] = rnd.update(inputs)
+        return reward
+
+    def _reward(self, slots: NDArray[np.int64]) -> Array:
+        model = self.reward_model
+        if model is None:
+            raise ValueError('no classifier yet: expected set_reward first')
+        logit = self.replay.logits(slots, self.reward_version, self.score)
+        reward = np.asarray(model.reward(logit), np.float32)
+        if self.config.normalise_reward:
+            std = float(reward.std())
+            self._reward_std = STD_DECAY * self._reward_std + (1.0 - STD_DECAY) * std
+            reward = reward / np.float32(max(self._reward_std, STD_FLOOR))
+        return reward
+
+    def score(self, slots: NDArray[np.int64]) -> Array:
+        """
+        Compute the classifier's logits of stored rows.
+
+        :param slots: shape (count,).
+        :return: shape (count,) [nat].
+        """
+        model = self.reward_model
+        if model is None:
+            raise ValueError('no classifier yet: expected set_reward first')
+        field = 'latent' if model.input == 'latent' else 'image'
+        return model.logits(self.replay.arrays[field][slots])
+
+    def _observation(self, slots: NDArray[np.int64]) -> Array:
+        arrays = self.replay.arrays
+        return self.spec.assemble(
+            arrays['latent'][slots],
+            arrays['latent'][self.replay.preceding(slots)],
+            arrays['joint_position'][slots],
+            arrays['previous_action'][slots],
+        )
+
+    def _batch(self, slots: NDArray[np.int64], reward: Tensor) -> Batch:
+        following = self.replay.following(slots)
+        terminal = np.zeros(len(slots), np.float32)
+        if not self.config.bootstrap_switch:
+            terminal[self.replay.arrays['last'][following]] = 1.0
+        arrays = (
+            self._observation(slots),
+            self.replay.arrays['action'][slots],
+            self._observation(following),
+            terminal,
+        )
+        observation, action, next_observation, end = inputs_of(*arrays)
+        return Batch(observation, action, reward, next_observation, end)
+
+    def metrics(self) -> dict[str, float]:
+        """Return the newest scalars by name (SB3's names, and ``rnd/``, ``perturbation/``)."""
+        found = {name: float(value) for name, value in self._metrics.items()}
+        return found | {'train/n_updates': float(self.updates)}
+
+    def policy_weights(self) -> tuple[Tensors, dict[str, str]]:
+        """
+        Copy the policies for ``Policy.from_weights``.
+
+        :return: arrays by name and the metadata.
+        """
+        tensors: Tensors = {}
+        flats = {
+            'task': self.task.actor_flat,
+            'perturbation': self.perturbation.actor_flat,
+            'deployed': self._deployed,
+        }
+        for name, flat in flats.items():
+            for index, (weight, bias) in enumerate(self.task.actor.layers(flat)):
+                tensors[f'{name}.weight{index}'] = weight[0].numpy().copy()
+                tensors[f'{name}.bias{index}'] = bias[0, 0].numpy().copy()
+        return tensors, describe(self.spec, self.joints)
+
+    def state(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+        """
+        Copy everything but the replay, for an exact continuation.
+
+        :return: arrays by name and the metadata.
+        """
+        tensors: dict[str, NDArray[np.generic]] = {'deployed': self._deployed.numpy().copy()}
+        for prefix, part in self._parts().items():
+            for name, value in part.state().items():
+                tensors[f'{prefix}.{name}'] = value.numpy().copy()
+        metadata = {'updates': str(self.updates), 'reward_std': repr(self._reward_std)}
+        return tensors, describe(self.spec, self.joints) | metadata
+
+    def _parts(self) -> dict[str, Sac | Rnd]:
+        parts: dict[str, Sac | Rnd] = {'task': self.task, 'perturbation': self.perturbation}
+        parts['perturbation_rnd'] = self.perturbation_rnd
+        if self.task_rnd is not None:
+            parts['task_rnd'] = self.task_rnd
+        return parts
+
+    def load(
+        self, tensors: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]
+    ) -> None:
+        """
+        Continue from what ``state`` returned.
+
+        :param tensors: arrays by name.
+        :param metadata: as returned with them.
+        :raises ValueError: one sentence, if they are of another architecture.
+        """
+        wanted = describe(self.spec, self.joints)
+        if {key: metadata.get(key) for key in wanted} != wanted:
+            raise ValueError(
+                f'the learner state is of {metadata.get("policy")}: expected {wanted["policy"]}'
+            )
+        for prefix, part in self._parts().items():
+            own = part.state()
+            missing = [name for name in own if f'{prefix}.{name}' not in tensors]
+            if missing:
+                raise ValueError(f'the learner state lacks {prefix}.{missing[0]}')
+            part.load(
+                {name: torch.from_numpy(np.array(tensors[f'{prefix}.{name}'])) for name in own}
+            )
+        self._deployed.copy_(torch.from_numpy(np.array(tensors['deployed'])))
+        self.updates = int(metadata['updates'])
+        self._reward_std = float(metadata['reward_std'])

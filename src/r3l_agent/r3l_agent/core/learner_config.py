@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the learner; one field is one ROS parameter. Defaults are those of ``modern``."""
+
+from dataclasses import dataclass
+
+from r3l_node.core.parameters import parameter
+
+
+@dataclass(frozen=True, slots=True)
+class LearningConfig:
+    """What is learned, from what, and how fast."""
+
+    image_size: int = parameter(32, 'side of the camera image [pixel]', range=(8, 256))
+    history: int = parameter(2, 'latents seen: 1 or, with its change, 2', choices=(1, 2))
+    capacity: int = parameter(
+        250_000, 'observations kept in the replay', range=(100, 20_000_000)
+    )
+    share_replay: bool = parameter(
+        True, 'whether each policy learns from the experience of both'
+    )
+    update_ratio: float = parameter(
+        1.0, 'updates of the task policy per env step', range=(0.0, 100.0)
+    )
+    perturbation_interval: int = parameter(
+        2, 'updates of the task policy per update of the perturbation', range=(1, 1000)
+    )
+    perturbation: str = parameter(
+        'rnd',
+        'what moves the object between attempts: novelty, random motion or nothing',
+        choices=('rnd', 'random', 'none'),
+    )
+    bootstrap_switch: bool = parameter(
+        True, 'value what follows a switch of the policy, which ends no task'
+    )
+    hidden: tuple[int, ...] = parameter(
+        (128, 128), 'widths of the hidden layers of actors and critics', range=(1, 8192)
+    )
+    critics: int = parameter(2, 'size of the critic ensemble', range=(1, 64))
+    critic_subset: int = parameter(
+        2, 'target critics drawn for each minimum', range=(1, 64)
+    )
+    layer_norm: bool = parameter(True, 'LayerNorm in the critics')
+    batch: int = parameter(128, 'transitions per update', range=(1, 65536))
+    discount: float = parameter(0.95, 'discount of one step [-]', range=(0.0, 0.9999))
+    learning_rate: float = parameter(3e-4, 'of the actors and critics [-]', range=(1e-7, 1.0))
+    target_rate: float = parameter(
+        0.005, 'share of a critic that moves into its target per update', range=(0.0, 1.0)
+    )
+    target_entropy: float = parameter(
+        -9.0, 'entropy that the policies keep [nat]', range=(-1000.0, 1000.0)
+    )
+    initial_temperature: float = parameter(
+        0.1, 'entropy weight at the start [reward per nat]', range=(1e-6, 100.0)
+    )
+    actor_average: float = parameter(
+        0.0,
+        'share of the task actor that moves into the deployed one per update; 0 deploys itself',
+        range=(0.0, 1.0),
+    )
+    normalise_reward: bool = parameter(
+        False, "divide the classifier's reward by its running standard deviation"
+    )
+    task_novelty: float = parameter(
+        0.0, "weight of the novelty in the task policy's reward", range=(0.0, 100.0)
+    )
+    rnd_input: str = parameter(
+        'latent',
+        'what novelty is measured on: the latent after the action, or image, joints and last '
+        'action before it',
+        choices=('latent', 'pixels'),
+    )
+    rnd_hidden: int = parameter(128, 'width of its hidden layers (latent)', range=(1, 8192))
+    rnd_output: int = parameter(64, 'features of the random network', range=(1, 8192))
+    rnd_learning_rate: float = parameter(1e-4, 'of the predictor [-]', range=(1e-7, 1.0))
+    rnd_clip: float = parameter(10.0, 'largest novelty reward [-]', range=(0.1, 1e6))

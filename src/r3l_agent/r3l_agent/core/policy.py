@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a published policy without a deep-learning framework: small matrix products in numpy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r3l_agent.core.observation import JointRange, ObservationSpec
+
+MODEL = 'r3l_policy'
+POLICIES = ('task', 'perturbation', 'deployed')
+LOG_STD_RANGE = (-10.0, 2.0)
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    A tanh-squashed Gaussian policy.
+
+    :param layers: per layer a weight, shape (in, out), and a bias, shape (out,).
+    :param spec: layout of the observation that it was trained on.
+    :param joints: command range that normalises joint positions and scales actions.
+    """
+
+    layers: tuple[tuple[Array, Array], ...]
+    spec: ObservationSpec
+    joints: JointRange
+
+    @classmethod
+    def from_weights(
+        cls, tensors: Mapping[str, Array], metadata: Mapping[str, str], which: str = 'deployed'
+    ) -> 'Policy':
+        """
+        Read one policy out of the learner's weights.
+
+        :param tensors: arrays named ``<which>.weight<k>`` and ``<which>.bias<k>``.
+        :param metadata: as written by ``describe``.
+        :param which: ``task``, ``perturbation`` or ``deployed`` (the task policy to be judged).
+        :return: the policy.
+        :raises ValueError: one sentence, if these are not the weights of a policy.
+        """
+        if metadata.get('model') != MODEL:
+            raise ValueError(f'weights are of model {metadata.get("model")!r}: expected {MODEL!r}')
+        if which not in POLICIES:
+            raise ValueError(f'policy {which!r}: expected one of {", ".join(POLICIES)}')
+        try:
+            values = json.loads(metadata['policy'])
+            spec = ObservationSpec(**values['observation'])
+            joints = JointRange(tuple(values['low']), tuple(values['high']))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'the policy weights describe no observation ({error})') from error
+        count = sum(name.startswith(f'{which}.weight') for name in tensors)
+        layers = []
+        size = spec.size
+        for index in range(count):
+            weight, bias = (tensors.get(f'{which}.{kind}{index}') for kind in ('weight', 'bias'))
+            if weight is None or bias is None or weight.shape != (size, *bias.shape):
+                raise ValueError(f'layer {index} of policy {which!r} does not fit an input of {size}')
+            layers.append((np.ascontiguousarray(weight), np.ascontiguousarray(bias)))
+            size = bias.shape[0]
+        if size != 2 * spec.joints or not layers:
+            raise ValueError(
+                f'policy {which!r} has {size} outputs: expected {2 * spec.joints}, a mean and a '
+                'log standard deviation per joint'
+            )
+        return cls(tuple(layers), spec, joints)
+
+    def act(self, observation: Array, rng: np.random.Generator | None = None) -> Array:
+        """
+        Choose actions.
+
+        :param observation: shape (size,) or (batch, size).
+        :param rng: source of the action noise; None gives the most likely action.
+        :return: shape (joints,) or (batch, joints), in -1..1.
+        """
+        h = observation
+        for weight, bias in self.layers[:-1]:
+            h = np.maximum(h @ weight + bias, 0.0)
+        weight, bias = self.layers[-1]
+        output = h @ weight + bias
+        mean, log_std = np.split(output, 2, axis=-1)
+        if rng is not None:
+            noise = rng.standard_normal(mean.shape, dtype=np.float32)
+            mean = mean + noise * np.exp(np.clip(log_std, *LOG_STD_RANGE))
+        result: Array = np.tanh(mean)
+        return result
+
+
+def describe(spec: ObservationSpec, joints: JointRange) -> dict[str, str]:
+    """
+    Write what ``Policy.from_weights`` needs to know beside the arrays.
+
+    :param spec: layout of the observation.
+    :param joints: command range.
+    :return: metadata of a weights file or message.
+    """
+    observation = {
+        'latent_size': spec.latent_size,
+        'joints': spec.joints,
+        'history': spec.history,
+    }
+    values = {'observation': observation, 'low': joints.low, 'high': joints.high}
+    return {'model': MODEL, 'policy': json.dumps(values)}

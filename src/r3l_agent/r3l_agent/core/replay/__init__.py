@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Experience of all policies, kept as single observations."""

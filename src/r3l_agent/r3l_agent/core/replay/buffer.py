@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Replay of observations: each is stored once and serves as s, as s' and as history.
+
+Rows live in memory-mapped files, so that a killed learner loses none. A transition is a pair of
+consecutive rows of one episode; the rows keep their images, so that latents and rewards can be
+computed again by any later encoder or classifier.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from r3l_node.core.ring import MappedRing
+
+Array = NDArray[np.float32]
+Images = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+
+RANDOM, TASK, PERTURBATION = 1, 2, 3
+POLICIES = (RANDOM, TASK, PERTURBATION)
+UNSCORED = 0
+
+
+class Row(NamedTuple):
+    """
+    One observation and the action that answered it.
+
+    ``image`` is (height, width, 3) uint8; ``joint_position`` (joints,) in units of the command
+    range, -1..1; ``previous_action`` and ``action`` (joints,) in -1..1; ``latent`` (latent,) or
+    empty if no encoder was there yet. ``last`` marks the end of an episode: no action follows.
+    """
+
+    sequence: int
+    policy: int
+    first: bool
+    last: bool
+    image: Images
+    joint_position: Array
+    previous_action: Array
+    action: Array
+    latent: Array
+
+
+class _Pairs:
+    """The rows of one policy that begin a transition, oldest first, in a ring."""
+
+    def __init__(self, capacity: int) -> None:
+        self._rows = np.zeros(capacity, np.int64)
+        self._start = self._end = 0
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    def append(self, row: int) -> None:
+        self._rows[self._end % len(self._rows)] = row
+        self._end += 1
+
+    def forget_before(self, row: int) -> None:
+        while self._start < self._end and self._rows[self._start % len(self._rows)] < row:
+            self._start += 1
+
+    def take(self, offsets: Indices) -> Indices:
+        return self._rows[(self._start + offsets) % len(self._rows)]
+
+
+class Replay:
+    """
+    Store rows and sample transitions uniformly.
+
+    :param path: folder of the mapped files; None keeps them in memory.
+    :param capacity: number of rows; the oldest are overwritten.
+    :param image_size: side of the images [pixel].
+    :param latent_size: length of a latent.
+    :param joints: number of joints.
+    """
+
+    def __init__(
+        self, path: Path | None, capacity: int, image_size: int, latent_size: int, joints: int
+    ) -> None:
+        vector = ((joints,), np.float32)
+        self.ring = MappedRing(
+            path,
+            capacity,
+            {
+                'sequence': ((), np.uint64),
+                'policy': ((), np.uint8),
+                'first': ((), np.bool_),
+                'last': ((), np.bool_),
+                'image': ((image_size, image_size, 3), np.uint8),
+                'joint_position': vector,
+                'previous_action': vector,
+                'action': vector,
+                'latent': ((latent_size,), np.float32),
+            },
+        )
+        self.arrays = self.ring.arrays
+        self._pairs = {policy: _Pairs(capacity) for policy in POLICIES}
+        self._logit = np.zeros(capacity, np.float32)
+        self._scored_by = np.full(capacity, UNSCORED, np.int64)
+        for row in range(self.ring.count - len(self.ring), self.ring.count):
+            self._link(row)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.ring)
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence number of the newest row; -1 if there is none."""
+        if not self.ring.count:
+            return -1
+        return int(self.arrays['sequence'][self.ring.slot(self.ring.count - 1)])
+
+    def transitions(self, policies: Iterable[int] = POLICIES) -> int:
+        """
+        Count the transitions of some policies.
+
+        :param policies: of ``RANDOM``, ``TASK`` and ``PERTURBATION``.
+        :return: number of pairs that ``sample`` can return.
+        """
+        return sum(len(self._pairs[policy]) for policy in policies)
+
+    def append(self, row: Row) -> None:
+        """
+        Add a row, over the oldest if the ring is full.
+
+        :param row: its latent may be empty; ``encode`` fills it in.
+        """
+        fields = row._asdict()
+        if not row.latent.size:
+            fields['latent'] = np.zeros(self.arrays['latent'].shape[1:], np.float32)
+        index = self.ring.append(**fields)
+        self._scored_by[index % self.ring.capacity] = UNSCORED
+        self._link(index)
+
+    def _link(self, index: int) -> None:
+        """Make row ``index`` the end of a transition, if its predecessor belongs to it."""
+        # The oldest row's own predecessor may be gone: it has no history any more.
+        oldest = self.ring.count - len(self.ring) + 1
+        for pairs in self._pairs.values():
+            pairs.forget_before(oldest)
+        before = index - 1
+        if before < oldest and before != 0:
+            return
+        here, there = index % self.ring.capacity, before % self.ring.capacity
+        arrays = self.arrays
+        connected = (
+            before >= 0
+            and not arrays['first'][here]
+            and not arrays['last'][there]
+            and arrays['sequence'][here] == arrays['sequence'][there] + 1
+        )
+        if connected:
+            self._pairs[int(arrays['policy'][there])].append(before)
+
+    def encode(self, encoder: Callable[[Images], Array], chunk: int = 1024) -> None:
+        """
+        Compute the latent of every row again.
+
+        :param encoder: images (batch, height, width, 3) to latents (batch, latent).
+        :param chunk: rows at a time.
+        """
+        for start in range(0, len(self.ring), chunk):
+            rows = slice(start, min(start + chunk, len(self.ring)))
+            self.arrays['latent'][rows] = encoder(self.arrays['image'][rows])
+        self._scored_by[:] = UNSCORED
+
+    def sample(
+        self, rng: np.random.Generator, size: int, policies: Iterable[int] = POLICIES
+    ) -> Indices:
+        """
+        Draw transitions uniformly, with replacement.
+
+        :param rng: source of randomness.
+        :param size: number of transitions.
+        :param policies: whose transitions.
+        :return: slots of the first rows, shape (size,); ``following`` gives the second ones.
+        :raises ValueError: if there is none.
+        """
+        pools = [self._pairs[policy] for policy in policies]
+        offsets = rng.integers(sum(map(len, pools)), size=size)
+        chosen = np.empty(size, np.int64)
+        for pool in pools:
+            mine = (offsets >= 0) & (offsets < len(pool))
+            chosen[mine] = pool.take(offsets[mine])
+            offsets -= len(pool)
+        return chosen % self.ring.capacity
+
+    def following(self, slots: Indices) -> Indices:
+        """Return the slots of the rows after the given ones."""
+        return (slots + 1) % self.ring.capacity
+
+    def preceding(self, slots: Indices) -> Indices:
+        """Return the slots of the rows before, or the slots themselves where episodes begin."""
+        return np.where(self.arrays['first'][slots], slots, (slots - 1) % self.ring.capacity)
+
+    def logits(
+        self, slots: Indices, version: int, score: Callable[[Indices], Array]
+    ) -> Array:
+        """
+        Look the classifier's logits up; compute those of rows that this version has not seen.
+
+        :param slots: rows, shape (size,).
+        :param version: of the classifier, > 0.
+        :param score: computes the logits of slots, shape (count,) [nat].
+        :return: shape (size,) [nat].
+        """
+        stale = slots[self._scored_by[slots] != version]
+        if stale.size:
+            stale = np.unique(stale)
+            self._logit[stale] = score(stale)
+            self._scored_by[stale] = version
+        return self._logit[slots]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random network distillation: novelty as a reward (arXiv:1810.12894)."""

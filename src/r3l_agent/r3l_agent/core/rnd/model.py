@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random network distillation on latents or on images (arXiv:1810.12894)."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from r3l_agent.core.sac.adam import Adam
+from r3l_agent.core.sac.networks import Mlp, Tape
+
+STD_DECAY = 0.99
+STD_FLOOR = 1e-3
+
+
+class Network(Protocol):
+    """A network that maps a batch of inputs to features of one length."""
+
+    def features(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return shape (batch, output)."""
+
+
+class Rnd:
+    """
+    Predict the features of a fixed random network; the error is the novelty.
+
+    :param target: the random network.
+    :param predictor: the network that learns to agree with it.
+    :param clip: largest reward [-].
+    """
+
+    def __init__(
+        self, target: 'LatentNetwork | PixelNetwork', predictor: 'Trainable', clip: float
+    ) -> None:
+        self.target = target
+        self.predictor = predictor
+        self.clip = clip
+        self.std = torch.ones(1)
+        self._seen = False
+
+    def update(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """
+        Make one step of the predictor.
+
+        :param inputs: as the networks take them.
+        :return: mean squared error over batch and features, a scalar.
+        """
+        with torch.no_grad():
+            wanted = self.target.features(inputs)
+        return self.predictor.fit(inputs, wanted)
+
+    @torch.no_grad()
+    def reward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """
+        Novelty of each sample: its error over the running standard deviation of the error.
+
+        :param inputs: as the networks take them.
+        :return: shape (batch,), from 0 to ``clip`` [-].
+        """
+        error = (self.target.features(inputs) - self.predictor.features(inputs)).square()
+        error = error.mean(dim=-1)
+        std = error.std().clamp_min(STD_FLOOR)
+        # The first batch sets the scale; an average from 1 would take hundreds of steps there.
+        self.std = std.reshape(1) if not self._seen else STD_DECAY * self.std + (1 - STD_DECAY) * std
+        self._seen = True
+        return (error / self.std.clamp_min(STD_FLOOR)).clamp(0.0, self.clip)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that an exact continuation needs, by name."""
+        seen = torch.tensor([float(self._seen)])
+        target = {f'target.{name}': value for name, value in self.target.state().items()}
+        return target | self.predictor.state() | {'std': self.std, 'seen': seen}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """
+        Continue from what ``state`` returned.
+
+        :param state: tensors by name.
+        """
+        prefix = 'target.'
+        self.target.load({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        self.predictor.load(state)
+        self.std = state['std'].clone()
+        self._seen = bool(state['seen'].item())
+
+
+class LatentNetwork:
+    """
+    An MLP on latents.
+
+    :param sizes: input, hidden and output widths.
+    :param generator: source of the weights.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], generator: torch.Generator) -> None:
+        self.mlp = Mlp(sizes)
+        self.flat = self.mlp.initialise(generator) * math.sqrt(3.0)
+        self.layers = self.mlp.layers(self.flat)
+
+    def features(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """
+        Map latents to features.
+
+        :param inputs: one tensor of shape (batch, latent).
+        :return: shape (batch, output).
+        """
+        return self.mlp.forward(self.layers, inputs[0])[0]
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights by name."""
+        return {'flat': self.flat}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take weights by name."""
+        self.flat.copy_(state['flat'])
+
+
+class LatentPredictor(LatentNetwork):
+    """
+    The network that learns, on latents.
+
+    :param sizes: input, hidden and output widths.
+    :param generator: source of the initial weights.
+    :param learning_rate: of Adam [-].
+    """
+
+    def __init__(
+        self, sizes: tuple[int, ...], generator: torch.Generator, learning_rate: float
+    ) -> None:
+        super().__init__(sizes, generator)
+        self._gradient = torch.zeros_like(self.flat)
+        self._gradients = self.mlp.layers(self._gradient)
+        self._adam = Adam(self.flat, learning_rate)
+
+    @torch.no_grad()
+    def fit(self, inputs: tuple[Tensor, ...], wanted: Tensor) -> Tensor:
+        """
+        Make one step of the mean squared error.
+
+        :param inputs: one tensor of shape (batch, latent).
+        :param wanted: shape (batch, output).
+        :return: the error before the step, a scalar.
+        """
+        tape = Tape()
+        error = self.mlp.forward(self.layers, inputs[0], tape) - wanted
+        self.mlp.backward(self.layers, tape, error * (2.0 / error.numel()), self._gradients)
+        self._adam.step(self._gradient)
+        return error.square().mean()
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and moments by name."""
+        moments = {f'adam.{name}': value for name, value in self._adam.state().items()}
+        return super().state() | moments
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take weights and moments by name."""
+        super().load(state)
+        self._adam.load({name: state[f'adam.{name}'] for name in self._adam.state()})
+
+
+class PixelNetwork:
+    """
+    Convolutions on an image, joined by a vector, then fully connected (FACTS of R3L's code).
+
+    :param image_size: side of the image [pixel].
+    :param vector: length of the vector.
+    :param output: number of features.
+    :param generator: source of the weights, N(0, 0.1) as R3L's target network has.
+    """
+
+    def __init__(
+        self, image_size: int, vector: int, output: int, generator: torch.Generator
+    ) -> None:
+        convolutions: list[nn.Module] = []
+        channels, size = 3, image_size
+        for width in (16, 32, 64):
+            convolutions += [nn.Conv2d(channels, width, 3, stride=2, padding=1), nn.ReLU()]
+            channels, size = width, (size + 1) // 2
+        self.image = nn.Sequential(*convolutions, nn.Flatten())
+        self.head = nn.Sequential(
+            nn.Linear(channels * size * size + vector, 256),
+            nn.ReLU(),
+            nn.Linear(256, 256),
+            nn.ReLU(),
+            nn.Linear(256, output),
+        )
+        self.module = nn.ModuleList([self.image, self.head])
+        with torch.no_grad():
+            for weight in self.module.parameters():
+                weight.normal_(0.0, 0.1, generator=generator)
+
+    def features(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """
+        Map images and vectors to features.
+
+        :param inputs: images (batch, height, width, 3) uint8 and vectors (batch, vector).
+        :return: shape (batch, output).
+        """
+        images, vector = inputs
+        values = images.permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
+        result: Tensor = self.head(torch.cat([self.image(values), vector], dim=-1))
+        return result
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights by name."""
+        return dict(self.module.state_dict())
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take weights by name."""
+        own = self.module.state_dict()
+        self.module.load_state_dict({name: state[name] for name in own})
+
+
+class PixelPredictor(PixelNetwork):
+    """
+    The network that learns, on images.
+
+    :param image_size: side of the image [pixel].
+    :param vector: length of the vector.
+    :param output: number of features.
+    :param generator: source of the initial weights.
+    :param learning_rate: of Adam [-].
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        vector: int,
+        output: int,
+        generator: torch.Generator,
+        learning_rate: float,
+    ) -> None:
+        super().__init__(image_size, vector, output, generator)
+        self._parameters = list(self.module.parameters())
+        with torch.no_grad():
+            for weight in self._parameters:
+                # Only the target is N(0, 0.1); a predictor starts small, or it never catches up.
+                weight.mul_(0.5)
+        self._flat = nn.utils.parameters_to_vector(self._parameters).detach()
+        self._adam = Adam(self._flat, learning_rate)
+
+    def fit(self, inputs: tuple[Tensor, ...], wanted: Tensor) -> Tensor:
+        """
+        Make one step of the mean squared error.
+
+        :param inputs: images and vectors, as ``features`` takes them.
+        :param wanted: shape (batch, output).
+        :return: the error before the step, a scalar.
+        """
+        with torch.enable_grad():
+            loss = (self.features(inputs) - wanted).square().mean()
+            gradients = torch.autograd.grad(loss, self._parameters)
+        self._adam.step(nn.utils.parameters_to_vector(gradients))
+        nn.utils.vector_to_parameters(self._flat, self._parameters)
+        return loss.detach()
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and moments by name."""
+        moments = {f'adam.{name}': value for name, value in self._adam.state().items()}
+        return super().state() | moments
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take weights and moments by name."""
+        super().load(state)
+        self._flat.copy_(nn.utils.parameters_to_vector(self._parameters).detach())
+        nn.utils.vector_to_parameters(self._flat, self._parameters)
+        self._adam.load({name: state[f'adam.{name}'] for name in self._adam.state()})
+
+
+Trainable = LatentPredictor | PixelPredictor
+
+
+def latent_rnd(
+    latent_size: int, hidden: int, output: int, learning_rate: float, clip: float, seed: int
+) -> Rnd:
+    """
+    Make random network distillation on latents.
+
+    :param latent_size: length of a latent.
+    :param hidden: width of the two hidden layers.
+    :param output: number of features.
+    :param learning_rate: of the predictor [-].
+    :param clip: largest reward [-].
+    :param seed: of both networks.
+    :return: the pair.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    sizes = (latent_size, hidden, hidden, output)
+    target = LatentNetwork(sizes, generator)
+    return Rnd(target, LatentPredictor(sizes, generator, learning_rate), clip)
+
+
+def pixel_rnd(
+    image_size: int, vector: int, output: int, learning_rate: float, clip: float, seed: int
+) -> Rnd:
+    """
+    Make random network distillation on images and vectors, as R3L has it.
+
+    :param image_size: side of the image [pixel].
+    :param vector: length of the vector that joins the image's features.
+    :param output: number of features.
+    :param learning_rate: of the predictor [-].
+    :param clip: largest reward [-].
+    :param seed: of both networks.
+    :return: the pair.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    target = PixelNetwork(image_size, vector, output, generator)
+    predictor = PixelPredictor(image_size, vector, output, generator, learning_rate)
+    return Rnd(target, predictor, clip)
+
+
+def inputs_of(*arrays: np.ndarray) -> tuple[Tensor, ...]:
+    """Wrap arrays as tensors without a copy."""
+    return tuple(torch.from_numpy(array) for array in arrays)

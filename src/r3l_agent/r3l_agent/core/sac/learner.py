@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One soft actor-critic: networks, optimisers and a generator."""
+
+from dataclasses import dataclass
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from r3l_agent.core.sac import gaussian
+from r3l_agent.core.sac.adam import Adam
+from r3l_agent.core.sac.losses import (
+    actor_loss,
+    critic_loss,
+    critic_target,
+    temperature_gradient,
+)
+from r3l_agent.core.sac.networks import Mlp, Tape
+
+
+@dataclass(frozen=True, slots=True)
+class SacConfig:
+    """
+    Settings of one soft actor-critic.
+
+    :param observations: length of an observation.
+    :param actions: length of an action.
+    :param hidden: widths of the hidden layers of the actor and of each critic.
+    :param critics: size of the critic ensemble.
+    :param critic_subset: target critics drawn for each minimum (arXiv:2101.05982); 2 is usual.
+    :param layer_norm: LayerNorm in the critics.
+    :param discount: of one step [-].
+    :param learning_rate: of all optimisers [-].
+    :param target_rate: share of the critic that moves into its target each update [-].
+    :param target_entropy: entropy that the policy should keep [nat].
+    :param initial_temperature: entropy weight at the start [reward units per nat].
+    """
+
+    observations: int
+    actions: int
+    hidden: tuple[int, ...]
+    critics: int
+    critic_subset: int
+    layer_norm: bool
+    discount: float
+    learning_rate: float
+    target_rate: float
+    target_entropy: float
+    initial_temperature: float
+
+
+class Batch(NamedTuple):
+    """Transitions: shapes (batch, observations), (batch, actions) and (batch,)."""
+
+    observation: Tensor
+    action: Tensor
+    reward: Tensor
+    next_observation: Tensor
+    terminal: Tensor
+
+
+class Sac:
+    """
+    Learn an actor and a critic ensemble from batches of transitions.
+
+    :param config: settings.
+    :param seed: of the initial weights and of the action noise.
+    """
+
+    def __init__(self, config: SacConfig, seed: int) -> None:
+        self.config = config
+        self.generator = torch.Generator().manual_seed(seed)
+        inputs = config.observations + config.actions
+        self.actor = Mlp((config.observations, *config.hidden, 2 * config.actions))
+        self.critic = Mlp((inputs, *config.hidden, 1), config.critics, config.layer_norm)
+        self.actor_flat = self.actor.initialise(self.generator)
+        self.critic_flat = self.critic.initialise(self.generator)
+        self.target_flat = self.critic_flat.clone()
+        self.log_temperature = torch.tensor([math.log(config.initial_temperature)])
+        self._actor_layers = self.actor.layers(self.actor_flat)
+        self._critic_layers = self.critic.layers(self.critic_flat)
+        self._target_layers = self.critic.layers(self.target_flat)
+        self._actor_gradient = torch.zeros_like(self.actor_flat)
+        self._critic_gradient = torch.zeros_like(self.critic_flat)
+        self._actor_gradients = self.actor.layers(self._actor_gradient)
+        self._critic_gradients = self.critic.layers(self._critic_gradient)
+        self._optimisers = {
+            'actor': Adam(self.actor_flat, config.learning_rate),
+            'critic': Adam(self.critic_flat, config.learning_rate),
+            'temperature': Adam(self.log_temperature, config.learning_rate),
+        }
+
+    @property
+    def temperature(self) -> float:
+        """Entropy weight [reward units per nat]."""
+        return math.exp(self.log_temperature.item())
+
+    @torch.no_grad()
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """
+        Make one gradient step on the critics, the actor and the temperature.
+
+        :param batch: transitions.
+        :return: scalars by name; read them only where they are shown.
+        """
+        temperature = self.temperature
+        metrics = self._update_critic(batch, temperature)
+        metrics |= self._update_actor(batch.observation, temperature)
+        self.target_flat.lerp_(self.critic_flat, self.config.target_rate)
+        return metrics
+
+    def _sample(self, observation: Tensor, tape: Tape | None = None) -> gaussian.Sample:
+        shape = (len(observation), self.config.actions)
+        noise = torch.randn(shape, generator=self.generator)
+        output = self.actor.forward(self._actor_layers, observation, tape)[0]
+        return gaussian.sample(output, noise)
+
+    def _update_critic(self, batch: Batch, temperature: float) -> dict[str, Tensor]:
+        drawn = self._sample(batch.next_observation)
+        inputs = torch.cat([batch.next_observation, drawn.action], dim=-1)
+        next_q = self._subset(self.critic.forward(self._target_layers, inputs).squeeze(-1))
+        target = critic_target(
+            batch.reward,
+            batch.terminal,
+            next_q,
+            drawn.log_prob,
+            temperature,
+            self.config.discount,
+        )
+        tape = Tape()
+        inputs = torch.cat([batch.observation, batch.action], dim=-1)
+        q = self.critic.forward(self._critic_layers, inputs, tape).squeeze(-1)
+        loss, gradient = critic_loss(q, target)
+        self.critic.backward(
+            self._critic_layers, tape, gradient.unsqueeze(-1), self._critic_gradients
+        )
+        self._optimisers['critic'].step(self._critic_gradient)
+        return {'critic_loss': loss, 'q_mean': target.mean()}
+
+    def _subset(self, q: Tensor) -> Tensor:
+        if self.config.critic_subset >= self.config.critics:
+            return q
+        order = torch.randperm(self.config.critics, generator=self.generator)
+        return q[order[: self.config.critic_subset]]
+
+    def _update_actor(self, observation: Tensor, temperature: float) -> dict[str, Tensor]:
+        actor_tape, critic_tape = Tape(), Tape()
+        drawn = self._sample(observation, actor_tape)
+        inputs = torch.cat([observation, drawn.action], dim=-1)
+        q = self.critic.forward(self._critic_layers, inputs, critic_tape).squeeze(-1)
+        loss, to_q = actor_loss(q, drawn.log_prob, temperature)
+        to_input = self.critic.backward(
+            self._critic_layers, critic_tape, to_q.unsqueeze(-1), None, to_input=True
+        )
+        to_action = to_input[:, observation.shape[-1] :]
+        to_output = gaussian.output_gradient(drawn, to_action, temperature / len(observation))
+        self.actor.backward(
+            self._actor_layers, actor_tape, to_output.unsqueeze(0), self._actor_gradients
+        )
+        self._optimisers['actor'].step(self._actor_gradient)
+        mean_log_prob = drawn.log_prob.mean()
+        to_temperature = temperature_gradient(mean_log_prob.item(), self.config.target_entropy)
+        self._optimisers['temperature'].step(torch.full((1,), to_temperature))
+        return {
+            'actor_loss': loss,
+            'entropy': -mean_log_prob,
+            'ent_coef': self.log_temperature.exp()[0],
+        }
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that an exact continuation needs, by name."""
+        state = {
+            'actor': self.actor_flat,
+            'critic': self.critic_flat,
+            'target': self.target_flat,
+            'log_temperature': self.log_temperature,
+            'generator': self.generator.get_state(),
+        }
+        for name, optimiser in self._optimisers.items():
+            state |= {f'{name}_{key}': value for key, value in optimiser.state().items()}
+        return state
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """
+        Continue from what ``state`` returned.
+
+        :param state: tensors by name.
+        :raises ValueError: if the networks have another shape.
+        """
+        for name, flat in (('actor', self.actor_flat), ('critic', self.critic_flat)):
+            if state[name].shape != flat.shape:
+                raise ValueError(
+                    f'{name} has {state[name].numel()} parameters: expected {flat.numel()}'
+                )
+        self.actor_flat.copy_(state['actor'])
+        self.critic_flat.copy_(state['critic'])
+        self.target_flat.copy_(state['target'])
+        self.log_temperature.copy_(state['log_temperature'])
+        self.generator.set_state(state['generator'].to(torch.uint8))
+        for name, optimiser in self._optimisers.items():
+            keys = optimiser.state()
+            optimiser.load({key: state[f'{name}_{key}'] for key in keys})

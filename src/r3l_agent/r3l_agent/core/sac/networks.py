@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Ensembles of small MLPs with one flat parameter vector and a backward pass of their own.
+
+On a CPU, an update of networks of this size spends two thirds of its time in the bookkeeping of
+automatic differentiation and of optimisers that go through many small tensors. One flat vector
+and a written-out backward pass leave mostly the matrix products. The tests hold the gradients
+against those of autograd.
+"""
+
+from dataclasses import dataclass, field
+import math
+
+import torch
+from torch import Tensor
+
+
+@dataclass(slots=True)
+class Tape:
+    """What a forward pass leaves for the backward pass, by layer."""
+
+    inputs: list[Tensor] = field(default_factory=list)
+    normalised: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Mlp:
+    """
+    An ensemble of MLPs of one shape with ReLU between the layers.
+
+    :param sizes: input, hidden and output widths, e.g. ``(59, 128, 128, 1)``.
+    :param members: number of networks in the ensemble.
+    :param layer_norm: normalise each hidden layer before its bias (arXiv:2302.02948, sec. 4.2).
+    """
+
+    sizes: tuple[int, ...]
+    members: int = 1
+    layer_norm: bool = False
+
+    @property
+    def shapes(self) -> list[tuple[int, int, int]]:
+        """Shape of every weight and bias, in the order of the flat vector."""
+        shapes = []
+        for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+            shapes += [(self.members, fan_in, fan_out), (self.members, 1, fan_out)]
+        return shapes
+
+    @property
+    def parameters(self) -> int:
+        """Length of the flat vector."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
+    def initialise(self, generator: torch.Generator) -> Tensor:
+        """
+        Draw a flat parameter vector: uniform within 1/sqrt(fan in), as ``torch.nn.Linear``.
+
+        :param generator: source of randomness.
+        :return: shape (parameters,), float32.
+        """
+        flat = torch.rand(self.parameters, generator=generator) * 2 - 1
+        for weight, bias in self.layers(flat):
+            bound = 1.0 / math.sqrt(weight.shape[1])
+            weight.mul_(bound)
+            bias.mul_(0.0 if self.layer_norm else bound)
+        return flat
+
+    def layers(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """
+        View the flat vector as weights and biases.
+
+        :param flat: shape (parameters,).
+        :return: per layer a weight, shape (members, in, out), and a bias, (members, 1, out).
+        """
+        parts = flat.split([math.prod(shape) for shape in self.shapes])
+        views = [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return list(zip(views[::2], views[1::2], strict=True))
+
+    def forward(
+        self, layers: list[tuple[Tensor, Tensor]], x: Tensor, tape: Tape | None = None
+    ) -> Tensor:
+        """
+        Evaluate every member on the same input.
+
+        :param layers: views from ``layers``.
+        :param x: shape (batch, sizes[0]).
+        :param tape: filled for ``backward``, if given.
+        :return: shape (members, batch, sizes[-1]).
+        """
+        h = x.unsqueeze(0).expand(self.members, -1, -1)
+        for weight, bias in layers[:-1]:
+            if tape is not None:
+                tape.inputs.append(h)
+            if self.layer_norm:
+                z = torch.bmm(h, weight)
+                h, mean, scale = torch.native_layer_norm(z, z.shape[-1:], None, None, 1e-5)
+                if tape is not None:
+                    tape.normalised.append((z, mean, scale))
+                h = h.add_(bias).relu_()
+            else:
+                h = torch.baddbmm(bias, h, weight).relu_()
+        if tape is not None:
+            tape.inputs.append(h)
+        return torch.baddbmm(layers[-1][1], h, layers[-1][0])
+
+    def backward(
+        self,
+        layers: list[tuple[Tensor, Tensor]],
+        tape: Tape,
+        gradient: Tensor,
+        into: list[tuple[Tensor, Tensor]] | None,
+        *,
+        to_input: bool = False,
+    ) -> Tensor | None:
+        """
+        Propagate the gradient of a loss from the output to the parameters and the input.
+
+        :param layers: the views that the forward pass used.
+        :param tape: what the forward pass left.
+        :param gradient: dL/d output, shape (members, batch, sizes[-1]).
+        :param into: views that are overwritten by dL/d parameters; None leaves that out.
+        :param to_input: compute dL/d input too.
+        :return: dL/d input summed over the members, shape (batch, sizes[0]), if asked for.
+        """
+        for index in reversed(range(len(layers))):
+            h, weight = tape.inputs[index], layers[index][0]
+            if index < len(layers) - 1:
+                # The input of the next layer is this layer's output after the ReLU.
+                gradient = torch.ops.aten.threshold_backward(gradient, tape.inputs[index + 1], 0.0)
+            if into is not None:
+                torch.sum(gradient, dim=1, keepdim=True, out=into[index][1])
+            if self.layer_norm and index < len(layers) - 1:
+                z, mean, scale = tape.normalised[index]
+                gradient = torch.ops.aten.native_layer_norm_backward(
+                    gradient, z, z.shape[-1:], mean, scale, None, None, [True, False, False]
+                )[0]
+            if into is not None:
+                torch.bmm(h.transpose(1, 2), gradient, out=into[index][0])
+            if index or to_input:
+                gradient = torch.bmm(gradient, weight.transpose(1, 2))
+        return gradient.sum(dim=0) if to_input else None
