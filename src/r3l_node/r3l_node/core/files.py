@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that are either whole or absent."""
 
-from contextlib import suppress
 import os
 from pathlib import Path
-import tempfile
+import secrets
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -17,18 +16,16 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     content = data.encode() if isinstance(data, str) else data
-    descriptor, name = tempfile.mkstemp(prefix=f'.{target.name}.', dir=target.parent)
+    # Not tempfile: its files are private, and others may read a run as the umask allows.
+    fresh = target.with_name(f'.{target.name}.{secrets.token_hex(6)}')
     try:
-        with os.fdopen(descriptor, 'wb') as file:
+        with fresh.open('xb') as file:
             file.write(content)
             file.flush()
-            # mkstemp makes a private file; others may read a run as the umask allows.
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
             os.fsync(file.fileno())
-        os.replace(name, target)
+        fresh.replace(target)
     except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
+        fresh.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
 
@@ -40,11 +37,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    # The kernel offers no way to read the mask without setting it, except here.
-    for line in Path('/proc/self/status').read_text(encoding='ascii').splitlines():
-        if line.startswith('Umask:'):
-            return int(line.split()[1], 8)
-    return 0o022

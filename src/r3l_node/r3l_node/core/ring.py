@@ -4,8 +4,8 @@
 from collections.abc import Mapping
 import json
 from pathlib import Path
+import secrets
 import shutil
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class MappedRing:
             name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in fields.items()
         }
         self.arrays: dict[str, NDArray[Any]]
+        self._mapped: list[np.memmap[Any, Any]] = []
         if path is None:
             # Zeros from the system are committed page by page as rows arrive.
             self.arrays = {
@@ -103,9 +104,8 @@ class MappedRing:
 
     def flush(self) -> None:
         """Write the mapped pages to the disk, against a power cut."""
-        for array in (*self.arrays.values(), self._count):
-            if isinstance(array, np.memmap):
-                array.flush()
+        for mapped in self._mapped:
+            mapped.flush()
 
     def _header(self) -> str:
         fields = {name: [list(shape), dtype.str] for name, (shape, dtype) in self._fields.items()}
@@ -116,9 +116,9 @@ class MappedRing:
     def _create(self, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Built beside and renamed, so that an interruption leaves no half-made ring.
-        fresh = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
+        fresh = folder.with_name(f'.{folder.name}.{secrets.token_hex(6)}')
         try:
-            fresh.chmod(0o755)
+            fresh.mkdir()
             for name, (shape, dtype) in self._fields.items():
                 np.lib.format.open_memmap(
                     fresh / f'{name}.npy', 'w+', dtype, (self.capacity, *shape)
@@ -144,8 +144,9 @@ class MappedRing:
         }
         self._count = self._map(folder / 'count.npy', (1,), np.dtype(np.uint64))
 
-    @staticmethod
-    def _map(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    def _map(
+        self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> NDArray[Any]:
         try:
             array = np.lib.format.open_memmap(path, 'r+')
         except (OSError, ValueError) as error:
@@ -154,7 +155,9 @@ class MappedRing:
             raise RingError(
                 f'{path} is {array.dtype} of shape {array.shape}: expected {dtype} of {shape}'
             )
-        return array
+        self._mapped.append(array)
+        # A plain view: every slice of a np.memmap would be another np.memmap, at 2 us each.
+        return array.view(np.ndarray)
 
 
 def _difference(found: object, expected: str) -> str:
