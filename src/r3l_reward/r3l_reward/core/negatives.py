@@ -53,13 +53,15 @@ class Negatives:
             **common,
         }
         latent = {'latent': ((latent_size,), np.float32), **common}
-        self._encoded = kind == 'pixels'
         self._ring = MappedRing(
             folder and folder / kind, capacity, image if kind == 'pixels' else latent
         )
         self._warmup: MappedRing | None = None
         if kind == 'latent':
             self._warmup = MappedRing(folder and folder / 'warmup', warmup_capacity, image)
+        # A restarted node goes on with latents unless their conversion was interrupted.
+        warmup_count = 0 if self._warmup is None else self._warmup.count
+        self._encoded = kind == 'pixels' or self._ring.count >= max(warmup_count, 1)
 
     @property
     def count(self) -> int:
@@ -76,7 +78,7 @@ class Negatives:
 
     @property
     def ready(self) -> bool:
-        """Whether rows can be sampled: always for pixels, after ``set_encoder`` for latents."""
+        """Whether new rows are stored as what is sampled: for latents, once there is an encoder."""
         return self._encoded
 
     @property

@@ -78,20 +78,23 @@ def _take(
     executor.add_node(node)
     images: list[NDArray[np.uint8]] = []
     # Wall time: what is spaced out is a person's hands, whatever clock the camera has.
-    last = time.monotonic()
+    seen = time.monotonic()
+    due = seen
     try:
         while len(images) < count:
+            received.clear()
             executor.spin_once(timeout_sec=0.1)
             now = time.monotonic()
-            if received and (not images or now - last >= interval):
+            if not received:
+                if now - seen > timeout:
+                    raise GoalError(f'no image on {topic} in {timeout:g} s: is the camera on?')
+                continue
+            seen = now
+            if now >= due:
+                due = now + interval
                 images.append(_convert(received[-1], image_size))
-                last = now
                 if progress is not None:
                     progress(len(images), count)
-            elif not received and now - last > timeout:
-                raise GoalError(f'no image on {topic} in {timeout:g} s: expected a live camera')
-            if now - last < interval:
-                received.clear()
     finally:
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()

@@ -136,10 +136,14 @@ class RewardNode(Node):
         if encode and msg.encoder_version > 0:
             return float_array(msg.latent_mean, self._config.latent_size, name='latent_mean')
         pixels = image_array(msg.image, self._side)
-        return self._encode(pixels[None])[0] if encode else pixels
+        if not encode:
+            return pixels
+        if self._vae is None:
+            raise ConfigError('it has no latent and there is no encoder yet')
+        return self._encode(pixels[None])[0]
 
     def _train(self) -> None:
-        if not self._negatives.ready:
+        if not self._rounds.possible:
             return
         config, negatives = self._config, self._negatives
         begun = self._schedule.started

@@ -57,6 +57,11 @@ class Rounds:
         if folder is not None and (folder / WEIGHTS_FILE).exists():
             self.restored = self._restore(folder / WEIGHTS_FILE)
 
+    @property
+    def possible(self) -> bool:
+        """Whether there is a trainer."""
+        return self._trainer is not None
+
     def set_trainer(self, trainer: ViceTrainer) -> None:
         """
         Give the trainer; it continues from the checkpoint.

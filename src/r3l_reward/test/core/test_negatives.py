@@ -77,8 +77,11 @@ def test_a_restarted_store_continues(tmp_path: Path, encoded: bool) -> None:
         negatives.add(np.array([3.0, 3.0], np.float32), policy=2, sequence=3)
     again = store(tmp_path)
     assert (again.count, again.last_sequence) == (3 + encoded, 2 + encoded)
+    assert again.ready == encoded
+    if encoded:
+        again.add(np.array([4.0, 4.0], np.float32), policy=2, sequence=4)
     again.set_encoder(encode)
-    assert values(again, 10) == [0.0, 1.0, 2.0, 3.0][: 3 + encoded]
+    assert values(again, 10) == [0.0, 1.0, 2.0, 3.0, 4.0][: 3 + 2 * encoded]
 
 
 def test_steps_before_the_encoder_are_counted(tmp_path: Path) -> None:
