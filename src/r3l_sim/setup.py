@@ -16,7 +16,7 @@ setup(
     zip_safe=False,
     maintainer='R3L maintainers',
     maintainer_email='maintainers@users.noreply.github.com',
-    description="Simulated D'Claw with a camera: MuJoCo scenes, sim_node and the deployed evaluation.",
+    description="Simulated D'Claw: MuJoCo scenes, sim_node and the deployed evaluation.",
     license='Apache-2.0',
     entry_points={
         'console_scripts': [

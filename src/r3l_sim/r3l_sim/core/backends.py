@@ -14,16 +14,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-os.environ["MUJOCO_GL"] = "disabled"
+os.environ['MUJOCO_GL'] = 'disabled'
 # llvmpipe draws small images fastest in the calling thread.
-os.environ.setdefault("LP_NUM_THREADS", "0")
+os.environ.setdefault('LP_NUM_THREADS', '0')
 
-import mujoco  # noqa: E402
+import mujoco
+from r3l_node.core.errors import ConfigError
 
-BACKENDS = ("egl", "osmesa", "rays")
+BACKENDS = ('egl', 'osmesa', 'rays')
 
 
-class BackendError(RuntimeError):
+class BackendError(ConfigError):
     """A camera back end that was asked for does not work on this machine."""
 
 
@@ -40,22 +41,22 @@ class Renderer(Protocol):
 def candidates() -> list[str]:
     """Return the back ends whose libraries are on this machine, the preferred one first."""
     # PyOpenGL fixes its platform when it is first imported, so there is one per process.
-    platform = os.environ.get("PYOPENGL_PLATFORM")
+    platform = os.environ.get('PYOPENGL_PLATFORM')
     found = []
-    if importlib.util.find_spec("OpenGL") is not None:
+    if importlib.util.find_spec('OpenGL') is not None:
         if (
-            platform in (None, "egl")
-            and _loads("libEGL.so.1")
-            and _loads("libOpenGL.so.0", "libGL.so.1")
+            platform in (None, 'egl')
+            and _loads('libEGL.so.1')
+            and _loads('libOpenGL.so.0', 'libGL.so.1')
         ):
-            found.append("egl")
-        if platform in (None, "osmesa") and _loads("libOSMesa.so.8", "libOSMesa.so.6"):
-            found.append("osmesa")
-    return [*found, "rays"]
+            found.append('egl')
+        if platform in (None, 'osmesa') and _loads('libOSMesa.so.8', 'libOSMesa.so.6'):
+            found.append('osmesa')
+    return [*found, 'rays']
 
 
 def create_renderer(
-    model: mujoco.MjModel, size: tuple[int, int], camera: str, backend: str = "auto"
+    model: mujoco.MjModel, size: tuple[int, int], camera: str, backend: str = 'auto'
 ) -> tuple[Renderer, str]:
     """
     Make a renderer in the calling thread, which is the one that must render.
@@ -67,27 +68,21 @@ def create_renderer(
     :return: the renderer, and the name of the back end that it uses.
     :raises BackendError: if an explicitly named back end does not work here.
     """
-    if backend != "auto" and backend not in BACKENDS:
-        raise BackendError(
-            f"camera back end is '{backend}': expected auto, {', '.join(BACKENDS)}"
-        )
-    for name in candidates() if backend == "auto" else [backend]:
+    if backend != 'auto' and backend not in BACKENDS:
+        raise BackendError(f"camera back end is '{backend}': expected auto, {', '.join(BACKENDS)}")
+    for name in candidates() if backend == 'auto' else [backend]:
         try:
             return _create(name, model, size, camera), name
-        except (
-            Exception
-        ) as error:  # the libraries raise anything from ImportError to GLError
-            if backend != "auto":
+        except Exception as error:  # the libraries raise anything from ImportError to GLError
+            if backend != 'auto':
                 raise BackendError(
                     f"camera back end '{backend}' does not work on this machine: {error}"
                 ) from error
-    raise AssertionError("rays need no library")
+    raise AssertionError('rays need no library')
 
 
-def _create(
-    name: str, model: mujoco.MjModel, size: tuple[int, int], camera: str
-) -> Renderer:
-    if name == "rays":
+def _create(name: str, model: mujoco.MjModel, size: tuple[int, int], camera: str) -> Renderer:
+    if name == 'rays':
         from r3l_sim.core.ray_renderer import RayRenderer
 
         return RayRenderer(model, size, camera)

@@ -11,7 +11,6 @@ import gymnasium
 from gymnasium import spaces
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
 from r3l_sim.core.mjcf import WIDE_CAMERA
 from r3l_sim.core.scene import JOINTS, Scene
@@ -34,26 +33,26 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     :param backend: camera back end.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}  # noqa: RUF012
+    metadata = {'render_modes': ['rgb_array'], 'render_fps': 5}  # noqa: RUF012
 
     def __init__(
         self,
         render_mode: str | None = None,
         image_size: int = 32,
         control_rate: float = 5.0,
-        backend: str = "auto",
+        backend: str = 'auto',
     ) -> None:
         self.render_mode = render_mode
         self._scene = Scene(
-            "valve", image_size=image_size, control_rate=control_rate, backend=backend
+            'valve', image_size=image_size, control_rate=control_rate, backend=backend
         )
         low, high = np.array(JOINT_LOW), np.array(JOINT_HIGH)
         self._middle, self._half = (low + high) / 2, (high - low) / 2
         self.action_space = spaces.Box(-1.0, 1.0, (JOINTS,), np.float32)
         self.observation_space = spaces.Dict(
             {
-                "image": spaces.Box(0, 255, (image_size, image_size, 3), np.uint8),
-                "joint_position": spaces.Box(-np.pi, np.pi, (JOINTS,), np.float32),
+                'image': spaces.Box(0, 255, (image_size, image_size, 3), np.uint8),
+                'joint_position': spaces.Box(-np.pi, np.pi, (JOINTS,), np.float32),
             }
         )
 
@@ -80,11 +79,11 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         """
         self._scene.step(self._middle + np.clip(action, -1.0, 1.0) * self._half)
         info = self._info()
-        return self._observation(), -info["distance"], False, False, info
+        return self._observation(), -info['distance'], False, False, info
 
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
         """Return a picture of the whole hand, shape (480, 640, 3), if the render mode asks."""
-        if self.render_mode != "rgb_array":
+        if self.render_mode != 'rgb_array':
             return None
         return self._scene.picture(PICTURE_SIZE, WIDE_CAMERA)
 
@@ -94,16 +93,16 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
 
     def _observation(self) -> Observation:
         joints = self._scene.joint_position.astype(np.float32)
-        return {"image": self._scene.image(), "joint_position": joints}
+        return {'image': self._scene.image(), 'joint_position': joints}
 
     def _info(self) -> dict[str, Any]:
         task, state = self._scene.task, self._scene.object_state()
         distance = task.distance(state)
-        return {"distance": distance, "is_success": distance < task.lenient, **state}
+        return {'distance': distance, 'is_success': distance < task.lenient, **state}
 
 
 gymnasium.register(
-    id="r3l/DClawValve-v0",
-    entry_point="r3l_sim.core.env:DClawValveEnv",
+    id='r3l/DClawValve-v0',
+    entry_point='r3l_sim.core.env:DClawValveEnv',
     max_episode_steps=50,  # 10 s, the deployed episode
 )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_sim.core.hand import HOME
 from r3l_sim.core.mjcf import TASK_CAMERA
 from r3l_sim.core.scene import Scene
@@ -17,7 +16,7 @@ FILM_COLUMNS = 9
 FILM_SIZE = (64, 64)  # of a frame [px]
 
 
-class EvaluationStopped(RuntimeError):
+class EvaluationStoppedError(RuntimeError):
     """The evaluation was told to stop before its end."""
 
 
@@ -82,25 +81,23 @@ def evaluate(
     :param steps: control steps of an episode; the task's deployed episode if None.
     :param film: keep pictures for a film strip.
     :param stop: asked before every step; True ends the evaluation.
-    :raises EvaluationStopped: if `stop` said so.
+    :raises EvaluationStoppedError: if `stop` said so.
     :raises ValueError: if there is no start, or no time to hold still in.
     """
     task = scene.task
     steps = round(task.episode / scene.period) if steps is None else steps
     hold = round(task.hold / scene.period)
     if not starts or steps < hold:
-        raise ValueError(
-            f"{len(starts)} starts of {steps} steps: expected >= 1 of >= {hold}"
-        )
+        raise ValueError(f'{len(starts)} starts of {steps} steps: expected >= 1 of >= {hold}')
     scenes = [scene.twin() for _ in starts]
     for one, start in zip(scenes, starts, strict=True):
         one.reset(**start)
-    frame_steps = np.linspace(0, steps, FILM_COLUMNS).round().astype(np.int64)
+    frame_steps = np.unique(np.linspace(0, steps, FILM_COLUMNS).round().astype(np.int64))
     states = [[one.object_state() for one in scenes]]
     frames = []
     for step in range(steps + 1):
         if stop():
-            raise EvaluationStopped(f"stopped at step {step} of {steps}")
+            raise EvaluationStoppedError(f'stopped at step {step} of {steps}')
         if film and step in frame_steps:
             frames.append([one.picture(FILM_SIZE, TASK_CAMERA) for one in scenes])
         if step == steps:
@@ -111,9 +108,7 @@ def evaluate(
             one.step(target)
         states.append([one.object_state() for one in scenes])
     errors = np.array([[task.error(state) for state in row] for row in states]).T
-    distances = np.array(
-        [[task.distance(state) for state in row] for row in states[1:]]
-    ).T
+    distances = np.array([[task.distance(state) for state in row] for row in states[1:]]).T
     return EvaluationResult(
         unit=task.unit,
         starts=tuple(starts),
@@ -134,9 +129,7 @@ def hold_still(
     return np.tile(np.array(HOME), (len(joint_position), 1))
 
 
-def random_motion(
-    low: Sequence[float], high: Sequence[float], seed: int, hold: int = 2
-) -> Act:
+def random_motion(low: Sequence[float], high: Sequence[float], seed: int, hold: int = 2) -> Act:
     """
     Return an `Act` that draws uniform targets and keeps each for some steps.
 
@@ -155,7 +148,7 @@ def random_motion(
         nonlocal count
         count = 0 if first else count + 1
         if count % hold == 0:
-            held["target"] = rng.uniform(low, high, (len(joint_position), len(low)))
-        return held["target"]
+            held['target'] = rng.uniform(low, high, (len(joint_position), len(low)))
+        return held['target']
 
     return act

@@ -2,12 +2,11 @@
 """A camera drawn by OpenGL, stripped of everything that a 32x32 image does not show."""
 
 import threading
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_sim.core.backends import mujoco
-
 
 _current = threading.local()  # .renderer: whose context is current in this thread
 
@@ -39,9 +38,7 @@ class GlRenderer:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._gpu)
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 8)
         self._scene.flags[:] = 0
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = (
-            model.vis.quality.shadowsize > 0
-        )
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = model.vis.quality.shadowsize > 0
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = model.ntex > 0
         self._option = mujoco.MjvOption()
         self._option.geomgroup[:] = [1, 1, 0, 0, 0, 0]
@@ -56,7 +53,7 @@ class GlRenderer:
 
     def render(self, data: mujoco.MjData) -> NDArray[np.uint8]:
         """Return an image that the caller owns, shape (height, width, 3), RGB."""
-        if getattr(_current, "renderer", None) is not self:
+        if getattr(_current, 'renderer', None) is not self:
             self._bind()
         mujoco.mjv_updateScene(
             self._model,
@@ -85,8 +82,8 @@ class GlRenderer:
         _current.renderer = self
 
 
-def _gl_context(library: str, width: int, height: int):  # type: ignore[no-untyped-def]
-    if library == "egl":
+def _gl_context(library: str, width: int, height: int) -> Any:  # noqa: ANN401 two unrelated types
+    if library == 'egl':
         from mujoco.egl import GLContext
     else:
         from mujoco.osmesa import GLContext

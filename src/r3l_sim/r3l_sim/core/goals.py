@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
 from r3l_sim.core.pictures import write_images
 from r3l_sim.core.scene import Scene
@@ -38,7 +37,7 @@ def generate_goals(
     :raises RuntimeError: if random play hardly ever leaves the object at the goal.
     """
     if count < 1:
-        raise ValueError(f"count is {count}: expected at least 1 goal picture")
+        raise ValueError(f'count is {count}: expected at least 1 goal picture')
     rng = np.random.default_rng(seed)
     play, task = scene.twin(), scene.task
     goals: list[NDArray[np.uint8]] = []
@@ -60,9 +59,7 @@ def generate_goals(
             progress(len(goals))
             if len(goals) == count:
                 return np.stack(goals)
-    raise RuntimeError(
-        f"{len(goals)} of {count} goal pictures after {MAX_TRIES * count} tries"
-    )
+    raise RuntimeError(f'{len(goals)} of {count} goal pictures after {MAX_TRIES * count} tries')
 
 
 def write_goals(folder: Path, images: NDArray[np.uint8]) -> list[Path]:
@@ -73,4 +70,4 @@ def write_goals(folder: Path, images: NDArray[np.uint8]) -> list[Path]:
     :param images: shape (count, height, width, 3), RGB.
     :return: the paths written.
     """
-    return write_images(folder, images, "goal")
+    return write_images(folder, images, 'goal')

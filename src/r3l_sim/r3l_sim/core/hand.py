@@ -17,9 +17,7 @@ import math
 from r3l_sim.core import servo
 
 FINGERS = (1, 2, 3)
-JOINT_NAMES: tuple[str, ...] = tuple(
-    f"finger{f}_joint{j}" for f in FINGERS for j in (1, 2, 3)
-)
+JOINT_NAMES: tuple[str, ...] = tuple(f'finger{f}_joint{j}' for f in FINGERS for j in (1, 2, 3))
 # Range of a position command, per joint of a finger [rad].
 JOINT_LOW: tuple[float, ...] = (-0.48, -math.pi / 3, -math.pi / 2) * 3
 JOINT_HIGH: tuple[float, ...] = (0.48, math.pi / 3, math.pi / 2) * 3
@@ -66,7 +64,7 @@ def hand_xml(mount_height: float) -> str:
 
     :param mount_height: height of the mount above the table [m].
     """
-    fingers = "".join(_finger_xml(k) for k in FINGERS)
+    fingers = ''.join(_finger_xml(k) for k in FINGERS)
     return f"""
     <body name="mount" pos="0 0 {mount_height}">
       <geom name="palm" type="cylinder" size="0.075 0.004" rgba="0.75 0.75 0.78 1" {NO_CONTACT}/>
@@ -76,7 +74,7 @@ def hand_xml(mount_height: float) -> str:
 
 def actuators_xml() -> str:
     """Return one profile-velocity position servo per joint, in the order of `JOINT_NAMES`."""
-    return "\n".join(
+    return '\n'.join(
         f'<intvelocity name="{name}" joint="{name}" kp="{servo.STIFFNESS:.3f}" '
         f'kv="{servo.BACK_EMF:.4f}" forcerange="-{servo.STALL_TORQUE} {servo.STALL_TORQUE}" '
         f'actrange="{low:.6f} {high:.6f}" '

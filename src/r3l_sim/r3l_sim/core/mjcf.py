@@ -3,14 +3,12 @@
 
 from dataclasses import dataclass
 
-from r3l_sim.core.hand import STATIC_CONTACT, actuators_xml, defaults_xml, hand_xml
+from r3l_sim.core.hand import actuators_xml, defaults_xml, hand_xml, STATIC_CONTACT
 from r3l_sim.core.scenes.base import CameraPose, SceneSpec
 
-TASK_CAMERA = "task"  # what the robot sees
-WIDE_CAMERA = "wide"  # the whole hand, for people
-WIDE = CameraPose(
-    azimuth=155.0, elevation=-22.0, distance=0.62, target=(0.0, 0.0, 0.16)
-)
+TASK_CAMERA = 'task'  # what the robot sees
+WIDE_CAMERA = 'wide'  # the whole hand, for people
+WIDE = CameraPose(azimuth=155.0, elevation=-22.0, distance=0.62, target=(0.0, 0.0, 0.16))
 
 SKY = """<asset>
     <texture type="skybox" builtin="gradient" rgb1="0.93 0.94 0.96" rgb2="0.75 0.78 0.82"
@@ -53,8 +51,8 @@ def build(
     :param look: drawing quality.
     :param camera: pose of the task camera; the scene's own by default.
     """
-    shadows = "true" if look.shadows else "false"
-    sky = SKY if look.sky else ""
+    shadows = 'true' if look.shadows else 'false'
+    sky = SKY if look.sky else ''
     return f"""<mujoco model="dclaw_{scene.name}">
   <compiler angle="degree" autolimits="true"/>
   <option timestep="{timestep!r}" integrator="implicitfast" cone="elliptic" solver="Newton"

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-
 from r3l_node.core.files import write_atomic
 from r3l_sim.core.evaluation import EvaluationResult
 from r3l_sim.core.tasks import Task
@@ -25,15 +24,11 @@ def png(image: NDArray[np.uint8]) -> bytes:
     :param image: shape (height, width, 3), RGB.
     """
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(
-        buffer, format="png", optimize=True
-    )
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, format='png', optimize=True)
     return buffer.getvalue()
 
 
-def write_images(
-    folder: Path, images: Iterable[NDArray[np.uint8]], stem: str
-) -> list[Path]:
+def write_images(folder: Path, images: Iterable[NDArray[np.uint8]], stem: str) -> list[Path]:
     """
     Write pictures as ``<stem>_000.png`` and so on.
 
@@ -44,7 +39,7 @@ def write_images(
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for index, image in enumerate(images):
-        paths.append(folder / f"{stem}_{index:03d}.png")
+        paths.append(folder / f'{stem}_{index:03d}.png')
         write_atomic(paths[-1], png(image))
     return paths
 
@@ -60,17 +55,17 @@ def film_strip(result: EvaluationResult, task: Task) -> NDArray[np.uint8]:
     :raises ValueError: if the evaluation kept no frames.
     """
     if result.frames is None:
-        raise ValueError("the evaluation kept no frames: run it with film=True")
+        raise ValueError('the evaluation kept no frames: run it with film=True')
     rows, columns, height, width = result.frames.shape[:4]
     cell_h, cell_w = height + LABEL_HEIGHT + GAP, width + GAP
     canvas = Image.new(
-        "RGB", (GAP + columns * cell_w + 20, HEADER + rows * cell_h), (255, 255, 255)
+        'RGB', (GAP + columns * cell_w + 20, HEADER + rows * cell_h), (255, 255, 255)
     )
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default()
     for column, step in enumerate(result.frame_steps):
         x = GAP + column * cell_w
-        draw.text((x + 2, 3), f"{step * result.period:.1f} s", INK, font)
+        draw.text((x + 2, 3), f'{step * result.period:.1f} s', INK, font)
         for row in range(rows):
             y = HEADER + row * cell_h
             canvas.paste(Image.fromarray(result.frames[row, column]), (x, y))
@@ -78,9 +73,7 @@ def film_strip(result: EvaluationResult, task: Task) -> NDArray[np.uint8]:
             colour = GOOD if abs(error) < task.lenient else BAD
             bar = (x, y + height, x + width - 1, y + height + LABEL_HEIGHT - 1)
             draw.rectangle(bar, colour)
-            draw.text(
-                (x + 3, y + height), _label(error, result.unit), (255, 255, 255), font
-            )
+            draw.text((x + 3, y + height), _label(error, result.unit), (255, 255, 255), font)
     x = GAP + columns * cell_w + 2
     for row in range(rows):
         y = HEADER + row * cell_h + height // 2
@@ -89,4 +82,4 @@ def film_strip(result: EvaluationResult, task: Task) -> NDArray[np.uint8]:
 
 
 def _label(error: float, unit: str) -> str:
-    return f"{math.degrees(error):+.0f}°" if unit == "rad" else f"{error:+.3f} {unit}"
+    return f'{math.degrees(error):+.0f}°' if unit == 'rad' else f'{error:+.3f} {unit}'

@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_node.core.files import write_atomic
 from r3l_sim.core.mjcf import FINE, TASK_CAMERA, WIDE_CAMERA
 from r3l_sim.core.pictures import png
@@ -18,7 +17,7 @@ INSET = 5  # enlargement of the robot's 32x32 image in the corner
 POSE = (-0.2, 0.30, 0.45, 0.1, -0.75, 0.9, 0.30, 0.15, 0.60)
 
 
-def portrait(task: str = "valve") -> NDArray[np.uint8]:
+def portrait(task: str = 'valve') -> NDArray[np.uint8]:
     """
     Draw hand and object, with what the robot's camera sees in the corner.
 
@@ -41,5 +40,5 @@ def portrait(task: str = "valve") -> NDArray[np.uint8]:
     return picture
 
 
-if __name__ == "__main__":
+if __name__ == '__main__':
     write_atomic(Path(sys.argv[2]), png(portrait(sys.argv[1])))

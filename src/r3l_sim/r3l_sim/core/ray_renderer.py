@@ -3,7 +3,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_sim.core.backends import mujoco
 
 MAX_DISTANCE = 1e10  # of a hit [m]; the table ends before that
@@ -18,9 +17,7 @@ class RayRenderer:
     :param camera: name of a fixed camera.
     """
 
-    def __init__(
-        self, model: mujoco.MjModel, size: tuple[int, int], camera: str
-    ) -> None:
+    def __init__(self, model: mujoco.MjModel, size: tuple[int, int], camera: str) -> None:
         self._model = model
         self._height, self._width = size
         self._camera = model.camera(camera).id
@@ -61,12 +58,10 @@ class RayRenderer:
             len(self._geom),
             MAX_DISTANCE,
         )
-        # Lambert shading; both lights are directional, the headlight shines where the camera looks.
+        # Lambert shading; both lights are directional, the headlight's direction is the view's.
         head = np.maximum(self._normal @ rotation[:, 2], 0.0)
         side = np.maximum(self._normal @ self._light, 0.0)
-        shade = (
-            self._head_ambient + self._head_diffuse * head + self._light_diffuse * side
-        )
+        shade = self._head_ambient + self._head_diffuse * head + self._light_diffuse * side
         image = self._colour[self._geom] * shade.astype(np.float32)[:, None]
         np.minimum(image, 255.0, out=image)
         return image.reshape(self._height, self._width, 3).astype(np.uint8)

@@ -6,19 +6,19 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-
+from r3l_node.core.errors import ConfigError
 from r3l_sim.core import hand, mjcf
-from r3l_sim.core.backends import Renderer, create_renderer, mujoco
+from r3l_sim.core.backends import create_renderer, mujoco, Renderer
 from r3l_sim.core.scenes.base import CameraPose
 from r3l_sim.core.servo import ServoConfig, setpoint_speed
 from r3l_sim.core.tasks import task_named
 
 MAX_TIMESTEP = 0.004  # of the physics [s]; contacts stay below 4 mm of penetration
 JOINTS = len(hand.JOINT_NAMES)
-STATE_FIELDS = ("qpos", "qvel", "act", "qacc_warmstart")
+STATE_FIELDS = ('qpos', 'qvel', 'act', 'qacc_warmstart')
 
 
-class StateError(ValueError):
+class StateError(ConfigError):
     """A saved state or an object state does not fit this scene."""
 
 
@@ -40,25 +40,21 @@ class Scene:
 
     def __init__(
         self,
-        task: str = "valve",
+        task: str = 'valve',
         *,
         image_size: int | tuple[int, int] = 32,
         control_rate: float = 5.0,
-        backend: str = "auto",
+        backend: str = 'auto',
         servos: ServoConfig | None = None,
         camera: CameraPose | None = None,
         look: mjcf.Look = mjcf.PLAIN,
     ) -> None:
         if not 0.1 <= control_rate <= 1.0 / MAX_TIMESTEP:
-            raise ValueError(
-                f"control_rate is {control_rate} Hz: expected 0.1 to 250 Hz"
-            )
+            raise ValueError(f'control_rate is {control_rate} Hz: expected 0.1 to 250 Hz')
         self.task = task_named(task)
-        self.size = (
-            (image_size, image_size) if isinstance(image_size, int) else image_size
-        )
+        self.size = (image_size, image_size) if isinstance(image_size, int) else image_size
         if min(self.size) < 1 or max(self.size) > 4096:
-            raise ValueError(f"image_size is {image_size} px: expected 1 to 4096")
+            raise ValueError(f'image_size is {image_size} px: expected 1 to 4096')
         self.period = 1.0 / control_rate
         self._substeps = math.ceil(self.period / MAX_TIMESTEP - 1e-9)
         self._servos = servos or ServoConfig()
@@ -75,9 +71,7 @@ class Scene:
         self._low = np.array(hand.JOINT_LOW)
         self._high = np.array(hand.JOINT_HIGH)
         self._home = np.array(hand.HOME)
-        joints = {
-            n: self._model.joint(j) for n, j in self.task.scene.quantities.items()
-        }
+        joints = {n: self._model.joint(j) for n, j in self.task.scene.quantities.items()}
         self._qpos = {name: int(joint.qposadr[0]) for name, joint in joints.items()}
         self._dof = {name: int(joint.dofadr[0]) for name, joint in joints.items()}
         # Views into MuJoCo's memory: reading one is free, and always up to date.
@@ -85,7 +79,7 @@ class Scene:
         self._setpoint = self._data.act[:JOINTS]
         self.reset()
 
-    def twin(self) -> "Scene":
+    def twin(self) -> 'Scene':
         """Return a second scene with a state of its own that shares model and camera."""
         other = object.__new__(Scene)
         other.__dict__.update(self.__dict__)
@@ -157,7 +151,7 @@ class Scene:
                     f"{self.task.name} has no '{name}': expected {', '.join(self._qpos)}"
                 )
             if not math.isfinite(value):
-                raise StateError(f"{name} is {value}: expected a finite number")
+                raise StateError(f'{name} is {value}: expected a finite number')
         for name, value in quantities.items():
             self._data.qpos[self._qpos[name]] = value
             self._data.qvel[self._dof[name]] = 0.0
@@ -167,9 +161,7 @@ class Scene:
         """Return what the camera sees, shape (height, width, 3), RGB; the caller owns it."""
         return self.picture(self.size, mjcf.TASK_CAMERA)
 
-    def picture(
-        self, size: tuple[int, int], camera: str = mjcf.WIDE_CAMERA
-    ) -> NDArray[np.uint8]:
+    def picture(self, size: tuple[int, int], camera: str = mjcf.WIDE_CAMERA) -> NDArray[np.uint8]:
         """
         Return an image of any size; the first one of a size and camera makes a renderer.
 
@@ -188,7 +180,7 @@ class Scene:
     def save_state(self) -> dict[str, NDArray[np.float64]]:
         """Return all that `load_state` needs to go on exactly from here; copies."""
         state = {name: getattr(self._data, name).copy() for name in STATE_FIELDS}
-        return state | {"time": np.array(self._data.time)}
+        return state | {'time': np.array(self._data.time)}
 
     def load_state(self, state: Mapping[str, NDArray[np.float64]]) -> None:
         """
@@ -196,24 +188,20 @@ class Scene:
 
         :raises StateError: if the state is incomplete, of another scene, or not finite.
         """
-        for name in (*STATE_FIELDS, "time"):
+        for name in (*STATE_FIELDS, 'time'):
             shape = np.shape(getattr(self._data, name))
             value = state.get(name)
-            if (
-                value is None
-                or np.shape(value) != shape
-                or not np.all(np.isfinite(value))
-            ):
-                found = "missing" if value is None else f"of shape {np.shape(value)}"
+            if value is None or np.shape(value) != shape or not np.all(np.isfinite(value)):
+                found = 'missing' if value is None else f'of shape {np.shape(value)}'
                 raise StateError(
                     f"'{name}' in the saved state is {found} or not finite: expected {shape}"
                 )
-        self._data.time = float(state["time"])
+        self._data.time = float(state['time'])
         for name in STATE_FIELDS:
             getattr(self._data, name)[:] = state[name]
         mujoco.mj_forward(self._model, self._data)
         # mj_forward has just overwritten it; without this the next step would differ.
-        self._data.qacc_warmstart[:] = state["qacc_warmstart"]
+        self._data.qacc_warmstart[:] = state['qacc_warmstart']
 
     def close(self) -> None:
         """Free the renderers, also those of all twins; safe to call twice."""
@@ -224,7 +212,5 @@ class Scene:
     def _renderer(self, size: tuple[int, int], camera: str) -> tuple[Renderer, str]:
         key = (size, camera)
         if key not in self._renderers:
-            self._renderers[key] = create_renderer(
-                self._model, size, camera, self._wanted_backend
-            )
+            self._renderers[key] = create_renderer(self._model, size, camera, self._wanted_backend)
         return self._renderers[key]

@@ -44,16 +44,16 @@ class ServoConfig:
         """Refuse what the motor cannot do."""
         if not 0.0 < self.profile_speed <= NO_LOAD_SPEED:
             raise ValueError(
-                f"profile_speed is {self.profile_speed} rad/s: expected more than 0 and at most "
-                f"the no-load speed of {NO_LOAD_SPEED:.2f} rad/s"
+                f'profile_speed is {self.profile_speed} rad/s: expected more than 0 and at most '
+                f'the no-load speed of {NO_LOAD_SPEED:.2f} rad/s'
             )
         if not 0.0 < self.torque_limit <= STALL_TORQUE:
             raise ValueError(
-                f"torque_limit is {self.torque_limit} N m: expected more than 0 and at most "
-                f"the stall torque of {STALL_TORQUE} N m"
+                f'torque_limit is {self.torque_limit} N m: expected more than 0 and at most '
+                f'the stall torque of {STALL_TORQUE} N m'
             )
-        if not 0.0 < self.leash:
-            raise ValueError(f"leash is {self.leash} rad: expected a positive number")
+        if self.leash <= 0.0:
+            raise ValueError(f'leash is {self.leash} rad: expected a positive number')
 
 
 def setpoint_speed(

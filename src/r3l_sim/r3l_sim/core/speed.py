@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import time
 
 import numpy as np
-
 from r3l_sim.core.backends import BackendError, mujoco
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
 from r3l_sim.core.scene import Scene
@@ -14,11 +13,11 @@ WARM_UP = 5  # calls before the clock starts: the first frames compile shaders
 
 
 def measure(
-    task: str = "valve",
+    task: str = 'valve',
     *,
     control_rate: float = 5.0,
     sizes: Sequence[int] = (32, 48, 64),
-    backends: Sequence[str] = ("auto", "rays"),
+    backends: Sequence[str] = ('auto', 'rays'),
     repeats: int = 300,
 ) -> dict[str, object]:
     """
@@ -32,19 +31,15 @@ def measure(
     :return: ``physics_ms`` per control step; ``render_ms`` and ``steps_per_second`` by back end
         and size; ``mujoco`` version.  Times are medians [ms].
     """
-    targets = np.random.default_rng(0).uniform(
-        JOINT_LOW, JOINT_HIGH, (repeats + WARM_UP, 9)
-    )
-    scene = Scene(task, control_rate=control_rate, backend="rays")
+    targets = np.random.default_rng(0).uniform(JOINT_LOW, JOINT_HIGH, (repeats + WARM_UP, 9))
+    scene = Scene(task, control_rate=control_rate, backend='rays')
     physics = _median_ms(lambda k: scene.step(targets[k]), repeats)
     render: dict[str, dict[str, float]] = {}
     rate: dict[str, dict[str, float]] = {}
     for wanted in backends:
         for size in sizes:
             try:
-                one = Scene(
-                    task, control_rate=control_rate, image_size=size, backend=wanted
-                )
+                one = Scene(task, control_rate=control_rate, image_size=size, backend=wanted)
                 name = one.backend
             except BackendError:
                 continue
@@ -58,12 +53,12 @@ def measure(
             rate.setdefault(name, {})[str(size)] = round(len(targets) / elapsed, 1)
             one.close()
     return {
-        "task": task,
-        "control_rate": control_rate,
-        "physics_ms": round(physics, 3),
-        "render_ms": render,
-        "steps_per_second": rate,
-        "mujoco": mujoco.__version__,
+        'task': task,
+        'control_rate': control_rate,
+        'physics_ms': round(physics, 3),
+        'render_ms': render,
+        'steps_per_second': rate,
+        'mujoco': mujoco.__version__,
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
-
+from r3l_node.core.errors import ConfigError
 from r3l_sim.core.scenes.base import SceneSpec
 from r3l_sim.core.scenes.valve import VALVE
 
@@ -28,6 +28,7 @@ class Task:
     :param hold: the last part of it, all of which must be within the threshold [s].
     :param distance: object state -> distance to the goal, >= 0 [unit].
     :param error: object state -> signed error for people to read [unit].
+    :param error_range: least and greatest error [unit].
     :param starts: (count, seed) -> object states, spread evenly; seed 0 is the fixed set.
     :param published_starts: the object states that R3L was evaluated from.
     :param near_goal: generator -> an object state at or just outside the goal.
@@ -44,13 +45,14 @@ class Task:
     hold: float
     distance: Callable[[State], float]
     error: Callable[[State], float]
+    error_range: tuple[float, float]
     starts: Callable[[int, int], list[State]]
     published_starts: tuple[State, ...]
     near_goal: Callable[[np.random.Generator], State]
     random_state: Callable[[np.random.Generator], State]
 
 
-class TaskError(ValueError):
+class TaskError(ConfigError):
     """A task that does not exist."""
 
 
@@ -65,12 +67,12 @@ def wrap_angle(angle: float) -> float:
 
 def valve_error(state: State) -> float:
     """Return the signed angle from the goal, in [-pi, pi) [rad]."""
-    return wrap_angle(state["angle"])
+    return wrap_angle(state['angle'])
 
 
 def valve_distance(state: State) -> float:
     """Return the absolute angle to the goal, 0 to pi [rad]."""
-    return abs(wrap_angle(state["angle"]))
+    return abs(wrap_angle(state['angle']))
 
 
 def valve_starts(count: int, seed: int = 0) -> list[State]:
@@ -82,24 +84,24 @@ def valve_starts(count: int, seed: int = 0) -> list[State]:
     """
     spacing = 2 * math.pi / count
     shift = 0.5 if seed == 0 else float(np.random.default_rng(seed).uniform(0.05, 0.95))
-    return [{"angle": -math.pi + (k + shift) * spacing} for k in range(count)]
+    return [{'angle': -math.pi + (k + shift) * spacing} for k in range(count)]
 
 
 def valve_near_goal(rng: np.random.Generator) -> State:
     """Draw an angle up to half a goal tolerance outside, so that some come in by a push."""
-    return {"angle": float(rng.uniform(-0.3, 0.3))}
+    return {'angle': float(rng.uniform(-0.3, 0.3))}
 
 
 def valve_random(rng: np.random.Generator) -> State:
     """Draw an angle uniformly from the circle."""
-    return {"angle": float(rng.uniform(-math.pi, math.pi))}
+    return {'angle': float(rng.uniform(-math.pi, math.pi))}
 
 
 TASKS: dict[str, Task] = {
-    "valve": Task(
-        name="valve",
+    'valve': Task(
+        name='valve',
         scene=VALVE,
-        unit="rad",
+        unit='rad',
         lenient=0.26,
         strict=0.1,
         goal=0.2,
@@ -107,11 +109,10 @@ TASKS: dict[str, Task] = {
         hold=1.0,
         distance=valve_distance,
         error=valve_error,
+        error_range=(-math.pi, math.pi),
         starts=valve_starts,
         # R3L's hardware evaluation: a start every 45 degrees, target at -75 degrees.
-        published_starts=tuple(
-            {"angle": wrap_angle(math.radians(45 * k + 75))} for k in range(8)
-        ),
+        published_starts=tuple({'angle': wrap_angle(math.radians(45 * k + 75))} for k in range(8)),
         near_goal=valve_near_goal,
         random_state=valve_random,
     ),

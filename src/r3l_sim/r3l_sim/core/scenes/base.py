@@ -32,16 +32,14 @@ class CameraPose:
         """
         a, e = math.radians(self.azimuth), math.radians(self.elevation)
         forward = (math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e))
-        x, y, z = (
-            t - self.distance * f for t, f in zip(self.target, forward, strict=True)
-        )
+        x, y, z = (t - self.distance * f for t, f in zip(self.target, forward, strict=True))
         right = (math.sin(a), -math.cos(a), 0.0)
         up = (
             right[1] * forward[2] - right[2] * forward[1],
             right[2] * forward[0] - right[0] * forward[2],
             right[0] * forward[1] - right[1] * forward[0],
         )
-        axes = " ".join(f"{v:.6f}" for v in (*right, *up))
+        axes = ' '.join(f'{v:.6f}' for v in (*right, *up))
         return (
             f'<camera name="{name}" pos="{x:.5f} {y:.5f} {z:.5f}" fovy="{self.fovy}" '
             f'xyaxes="{axes}"/>'
