@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Speed of the parts on this machine: ``r3l bench graph|learner|sim``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+import json
+from pathlib import Path
+from typing import Any
+
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.files import write_atomic
+
+from r3l_bringup.versions import versions
+
+BENCHES = ('graph', 'learner', 'sim')
+
+
+def run_bench(what: str, seconds: float, json_file: Path | None) -> dict[str, Any]:
+    """
+    Measure a part, print the figures and write them down.
+
+    :param what: one of :data:`BENCHES`.
+    :param seconds: time of each measurement [s].
+    :param json_file: gets ``{"ratio": ..., figures, "versions": ...}``.
+    :raises ConfigError: if there is no such part, or something it needs is not installed.
+    """
+    if what not in BENCHES:
+        raise ConfigError(f"bench is '{what}': expected one of {', '.join(BENCHES)}")
+    measure: Callable[[float], dict[str, Any]] = import_module(f'{__name__}.{what}').measure
+    figures = measure(seconds)
+    figures['versions'] = versions()
+    if json_file is not None:
+        write_atomic(json_file, json.dumps(figures, indent=2) + '\n')
+    return figures

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Env steps per second of the graph in lockstep, without learning, over those without ROS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import sys
+import tempfile
+from typing import Any
+
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.weights import save
+from r3l_reward.core.goals import save_goals
+from r3l_sim.core.goals import generate_goals
+from r3l_sim.core.scene import Scene
+import torch
+
+from r3l_bringup.bench.single import SingleProcess, untrained_encoder
+from r3l_bringup.config import dump, Request, resolve, Values
+from r3l_bringup.domain import graph_environment, run_domain
+from r3l_bringup.graph import TRAIN
+from r3l_bringup.process import Program
+from r3l_bringup.runner import Runner
+from r3l_bringup.train import programs
+
+NODES = ('sim', 'encoder', 'reward', 'agent', 'learner')
+_GOALS = 20
+# Nobody learns: random actions for ever, one round of the classifier so that there is a reward.
+SETTINGS = (
+    'all.steps=100000000', 'all.warmup_steps=100000000', 'learner.update_ratio=0',
+    'reward.initial_negatives=50', 'reward.initial_updates=1', 'reward.round_steps=1000000',
+    f'reward.minimum_goals={_GOALS}',
+)  # fmt: skip
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """
+    Run the loop in one process and as a graph, one after the other, twice.
+
+    :param seconds: of each measurement [s].
+    :return: ``ratio`` and the figures behind it.
+    """
+    torch.set_num_threads(1)
+    values = resolve(Request(sets=SETTINGS))
+    single = SingleProcess(values)
+    try:
+        single.run(1.0)
+        single.spent = dict.fromkeys(single.spent, 0.0)
+        before = single.run(seconds / 2)
+        graph = _graph(values, seconds)
+        after = single.run(seconds / 2)
+    finally:
+        single.close()
+    alone = (before + after) / 2
+    figures = {
+        'ratio': round(graph['rate'] / alone, 3),
+        'graph_steps_per_second': round(graph['rate'], 1),
+        'single_steps_per_second': round(alone, 1),
+        'graph_hops_ms': graph['hops_ms'],
+        'single_share': _shares(single.spent),
+    }
+    _show(figures)
+    return figures
+
+
+def _shares(spent: dict[str, float]) -> dict[str, float]:
+    total = sum(spent.values())
+    return {name: round(value / total, 3) for name, value in spent.items()}
+
+
+def _graph(values: Values, seconds: float) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix='r3l_bench_') as name:
+        folder = Path(name)
+        encoder = folder / 'encoder.safetensors'
+        save(encoder, *untrained_encoder(values))
+        scene = Scene(values['sim']['task'], image_size=values['sim']['image_size'])
+        save_goals(folder / 'goals', generate_goals(scene, _GOALS))
+        scene.close()
+        values['encoder']['weights'] = str(encoder)
+        values['reward']['goals'] = str(folder / 'goals')
+        config_file = folder / 'config.yaml'
+        config_file.write_text(dump(values), encoding='utf-8')
+        found = folder / 'probe.json'
+        code = _run(folder, config_file, found, seconds)
+        if code != 0 or not found.exists():
+            raise ConfigError(f'the graph could not be measured: it ended with code {code}')
+        result: dict[str, Any] = json.loads(found.read_text(encoding='utf-8'))
+        return result
+
+
+def _run(folder: Path, config_file: Path, found: Path, seconds: float) -> int:
+    nodes = programs(config_file, tuple(spec for spec in TRAIN if spec.name in NODES))
+    nodes = [_without_absent(node) for node in nodes]
+    probe = Program(
+        'probe',
+        [sys.executable, '-m', 'r3l_bringup.bench.probe', '--seconds', str(seconds),
+         '--out', str(found), '--ros-args', '--disable-external-lib-logs'],
+        after=NODES,
+        respawn=False,
+        ends_run=True,
+    )  # fmt: skip
+    with run_domain() as domain:
+        return Runner([*nodes, probe], folder, graph_environment(domain), on_event=print).run()
+
+
+def _without_absent(program: Program) -> Program:
+    present = tuple(name for name in program.after if name in NODES)
+    return Program(program.name, program.command, present, respawn=False)
+
+
+def _show(figures: dict[str, Any]) -> None:
+    print(f'graph of {len(NODES)} processes: {figures["graph_steps_per_second"]} env steps/s')
+    print(f'one process, no ROS:      {figures["single_steps_per_second"]} env steps/s')
+    print(f'ratio: {figures["ratio"]}')
+    print('time of each hop in the graph, median (with a listener, which costs time itself):')
+    for name, ms in figures['graph_hops_ms'].items():
+        print(f'  {name:28} {ms:7.3f} ms')
+    print('share of the time in one process:')
+    for name, share in figures['single_share'].items():
+        print(f'  {name:28} {share:7.1%}')
