@@ -4,6 +4,7 @@
 import json
 
 import numpy as np
+from r3l_node.core.errors import ConfigError
 from r3l_sim.core.tasks import State, Task
 
 BINS = 36
@@ -11,7 +12,7 @@ BLOCK_STEPS = 5000
 MAX_BLOCKS = 10_000  # 50 million env steps; a wrong number must not fill the memory
 
 
-class CoverageError(ValueError):
+class CoverageError(ConfigError):
     """A coverage file that belongs to something else."""
 
 
