@@ -11,11 +11,11 @@ import time
 from typing import TypeVar
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from r3l_node.core.domain import reserve_domain
+from r3l_node.nodes.main import make_executor
 
 N = TypeVar('N', bound=Node)
 Parameters = Mapping[str, Mapping[str, object]]
@@ -26,7 +26,7 @@ class Graph:
 
     def __init__(self) -> None:
         """Create the executor; use :func:`graph` instead."""
-        self.executor = SingleThreadedExecutor()
+        self.executor = make_executor()
         self._nodes: list[Node] = []
 
     def add(self, node: N) -> N:
@@ -59,15 +59,30 @@ class Graph:
         while time.monotonic() < end:
             self.executor.spin_once(timeout_sec=0.02)
 
+    def remove(self, node: Node) -> None:
+        """Close and destroy one node, as its process would."""
+        self._nodes.remove(node)
+        self._close(node)
+        self.executor.remove_node(node)
+        # The events executor lets go of a node's subscriptions in its next turn.
+        self.executor.spin_once(timeout_sec=0.0)
+        node.destroy_node()
+
     def close(self) -> None:
         """Close and destroy all nodes."""
         for node in self._nodes:
-            close = getattr(node, 'close', None)
-            if close is not None:
-                close()
+            self._close(node)
             self.executor.remove_node(node)
-            node.destroy_node()
         self.executor.shutdown(timeout_sec=1.0)
+        for node in self._nodes:
+            node.destroy_node()
+        self._nodes.clear()
+
+    @staticmethod
+    def _close(node: Node) -> None:
+        close = getattr(node, 'close', None)
+        if close is not None:
+            close()
 
 
 @contextmanager

@@ -10,12 +10,12 @@ import rclpy
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from r3l_node.core.errors import ConfigError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CONFIG_EXIT_CODE = 2
+STOP_CHECK_PERIOD = 0.1  # [s]
 
 
 def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> None:
@@ -32,7 +32,7 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> Non
     # Blocked in every thread and taken by one that waits for them: no KeyboardInterrupt in the
     # middle of a callback or of a save, and no second one while saving.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    stop = Future()
+    stop = threading.Event()
     threading.Thread(target=_wait_for_signal, args=(stop,), daemon=True).start()
     rclpy.init(
         args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO
@@ -48,17 +48,17 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> Non
         rclpy.try_shutdown()
 
 
-def _wait_for_signal(stop: Future) -> None:
+def _wait_for_signal(stop: threading.Event) -> None:
     signal.sigwait(STOP_SIGNALS)
-    stop.set_result(None)
+    stop.set()
 
 
-def _spin(node: Node, stop: Future) -> None:
+def _spin(node: Node, stop: threading.Event) -> None:
     executor = make_executor()
     executor.add_node(node)
     node.get_logger().info('ready')
     try:
-        executor.spin_until_future_complete(stop)
+        spin(executor, stop)
     finally:
         close = getattr(node, 'close', None)
         if close is not None:
@@ -68,6 +68,26 @@ def _spin(node: Node, stop: Future) -> None:
         node.destroy_node()
 
 
+def spin(executor: Executor, stop: threading.Event) -> None:
+    """
+    Run callbacks until an event is set.
+
+    Not ``executor.spin()``: the events executor of rclpy 7.1 hangs for good when another thread
+    asks its ``spin`` or ``spin_until_future_complete`` to end.
+    """
+    while not stop.is_set():
+        executor.spin_once(timeout_sec=STOP_CHECK_PERIOD)
+
+
 def make_executor() -> Executor:
-    """Return the executor that all R3L nodes use."""
-    return SingleThreadedExecutor()
+    """
+    Return the executor that all R3L nodes use.
+
+    The events executor takes a quarter of the processor time per message of the single-threaded
+    one (0.12 against 0.5 ms) because it builds no wait set. It knows no guard conditions.
+    """
+    try:
+        from rclpy.experimental.events_executor import EventsExecutor
+    except ImportError:  # before rclpy 7.1.5
+        return SingleThreadedExecutor()
+    return EventsExecutor()
