@@ -11,8 +11,10 @@ from std_msgs.msg import Header
 
 from r3l_agent.core.decision import PolicyKind, PolicyVersion, Step
 from r3l_agent.core.policy import Policy
+from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Row, TASK
 from r3l_node.core.weights import WeightsError
 from r3l_node.nodes.fields import float_array, float_field, MessageError
+from r3l_node.nodes.images import image_array
 from r3l_node.nodes.weights import read_weights
 
 
@@ -111,3 +113,37 @@ def policy_version(
             f'expected {joints}'
         )
     return PolicyVersion(message.env_steps, message.version, spec, dict(actors))
+
+
+def read_transition(
+    message: Transition, joints: int, latent_size: int, image_size: int
+) -> tuple[Row, int]:
+    """
+    Return what the learner stores of a transition message, checked.
+
+    :param message: of the topic ``transition``.
+    :param joints: number of joints.
+    :param latent_size: length of a latent.
+    :param image_size: side of the image [pixel].
+    :return: the row (joint positions in rad) and the version of the encoder of its latent.
+    :raises MessageError: naming the first value that does not fit.
+    """
+    if message.policy not in (RANDOM, TASK, PERTURBATION):
+        raise MessageError(f'policy is {message.policy}: expected {RANDOM} to {PERTURBATION}')
+    version = message.encoder_version
+    actions = {}
+    for name in ('previous_action', 'action'):
+        actions[name] = float_array(getattr(message, name), joints, name=name)
+        if np.abs(actions[name]).max() > 1.0:
+            raise MessageError(f'{name} has a value beyond 1: expected -1 to 1')
+    row = Row(
+        sequence=message.sequence,
+        policy=message.policy,
+        first=message.first,
+        last=message.last,
+        image=image_array(message.image, (image_size, image_size)),
+        joint_position=float_array(message.joint_position, joints, name='joint_position'),
+        latent=float_array(message.latent_mean, latent_size if version else 0, name='latent_mean'),
+        **actions,
+    )
+    return row, version
