@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from r3l_msgs.msg import Latent, Weights
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
@@ -116,7 +117,7 @@ class EncoderNode(Node):
         else:
             self._gather(msg, pixels)
 
-    def _gather(self, msg: Image, pixels: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _gather(self, msg: Image, pixels: NDArray[np.uint8]) -> None:
         # An image that was published again because no answer came is answered again, not kept.
         stamp = (msg.header.stamp.sec, msg.header.stamp.nanosec)
         if stamp != self._gathered_stamp:
@@ -165,9 +166,7 @@ class EncoderNode(Node):
         self._vae = vae
         stamp = self.get_clock().now().to_msg()
         data = pack(*to_weights(vae))
-        self._weights.publish(
-            weights_message('encoder', VERSION, self._images.count, data, stamp)
-        )
+        self._weights.publish(weights_message('encoder', VERSION, self._images.count, data, stamp))
         self.get_logger().info('encoding with a frozen VAE')
 
     def _stored_vae(self) -> Vae | None:

@@ -73,7 +73,7 @@ class TrainingThread:
             self._metrics.put(metrics)
         except _StopError:
             pass
-        except Exception as error:  # noqa: BLE001 passed on to the node's thread by result()
+        except Exception as error:
             self._error = error
 
     def _progress(self, step: int, metrics: dict[str, float]) -> None:

@@ -40,7 +40,9 @@ def blobs(count: int, size: int = 32, seed: int = 0) -> NDArray[np.uint8]:
 def test_gaussian_reconstruction_is_half_the_squared_error_over_the_variance() -> None:
     output = torch.tensor([[1.0, 2.0], [0.0, 0.0]]).reshape(2, 1, 1, 2)
     target = torch.zeros(2, 1, 1, 2)
-    assert gaussian_reconstruction(output, target, 0.5).item() == pytest.approx(5.0 / (2 * 0.25 * 2))
+    assert gaussian_reconstruction(output, target, 0.5).item() == pytest.approx(
+        5.0 / (2 * 0.25 * 2)
+    )
 
 
 def test_bernoulli_reconstruction_of_even_odds_is_log_two_per_channel() -> None:
@@ -185,7 +187,7 @@ def test_weights_of_another_model_or_architecture_are_refused() -> None:
         from_weights(tensors, metadata, expected=VaeConfig())
     with pytest.raises(ValueError, match='describe no VAE'):
         from_weights(tensors, {'model': 'r3l_vae', 'config': '[1'})
-    with pytest.raises(ValueError, match=r"head\.bias"):
+    with pytest.raises(ValueError, match=r'head\.bias'):
         from_weights({n: v for n, v in tensors.items() if n != 'head.bias'}, metadata)
     with pytest.raises(ValueError, match=r"'head\.bias' is float32\(2,\)"):
         from_weights({**tensors, 'head.bias': np.zeros(2, np.float32)}, metadata)

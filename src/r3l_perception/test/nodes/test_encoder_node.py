@@ -53,17 +53,13 @@ class Camera:
         probe.create_subscription(Weights, 'encoder/weights', self.weights.append, qos.WEIGHTS)
         probe.create_subscription(Image, 'encoder/reconstruction', self.previews.append, qos.VIEW)
         nodes.spin_until(
-            lambda: (
-                self._images.get_subscription_count() and probe.count_publishers('latent') == 1
-            )
+            lambda: self._images.get_subscription_count() and probe.count_publishers('latent') == 1
         )
 
     def send(self, number: int, pixels: NDArray[np.uint8] | None = None) -> None:
         header = Header(frame_id='camera_optical')
         header.stamp.sec = number
-        self._images.publish(
-            image_message(picture(number) if pixels is None else pixels, header)
-        )
+        self._images.publish(image_message(picture(number) if pixels is None else pixels, header))
 
     def answer(self, number: int) -> Latent:
         """Return the latent that the encoder answers an image with."""

@@ -17,12 +17,8 @@ class RewardConfig(ViceConfig):
     run: str = parameter('', 'folder of the run, absolute; empty: nothing is kept')
     seed: int = parameter(0, 'seed of the training', range=(0, 2**31 - 1))
     goals: str = parameter('', 'folder of goal images')
-    minimum_goals: int = parameter(
-        20, 'fewest goal images to start with', range=(2, 100_000)
-    )
-    image_size: int = parameter(
-        32, 'side of the square camera image [pixel]', range=(32, 64)
-    )
+    minimum_goals: int = parameter(20, 'fewest goal images to start with', range=(2, 100_000))
+    image_size: int = parameter(32, 'side of the square camera image [pixel]', range=(32, 64))
     latent_size: int = parameter(16, 'dimensions of the latent', range=(1, 256))
     lockstep: bool = parameter(True, 'receive every image; otherwise the newest as sensor data')
     include_random: bool = parameter(
@@ -31,16 +27,12 @@ class RewardConfig(ViceConfig):
     initial_negatives: int = parameter(
         500, 'env steps stored before the first training', range=(1, 1_000_000)
     )
-    initial_updates: int = parameter(
-        200, 'updates of the first training', range=(1, 1_000_000)
-    )
+    initial_updates: int = parameter(200, 'updates of the first training', range=(1, 1_000_000))
     round_steps: int = parameter(
         250, 'env steps between two rounds of updates', range=(1, 1_000_000)
     )
     updates_per_round: int = parameter(25, 'updates per round', range=(1, 100_000))
-    negatives: int = parameter(
-        200_000, 'env steps kept as negatives', range=(100, 10_000_000)
-    )
+    negatives: int = parameter(200_000, 'env steps kept as negatives', range=(100, 10_000_000))
     warmup_capacity: int = parameter(
         20_000,
         'images kept of the time before there is an encoder (latent only)',

@@ -19,9 +19,7 @@ class GoalError(ConfigError):
     """Goal images cannot be used; the message is one sentence for the user."""
 
 
-def load_goals(
-    folder: str | Path, image_size: int, minimum_goals: int = 1
-) -> NDArray[np.uint8]:
+def load_goals(folder: str | Path, image_size: int, minimum_goals: int = 1) -> NDArray[np.uint8]:
     """
     Read all goal images of a folder, in the order of their names.
 

@@ -78,7 +78,7 @@ class Negatives:
 
     @property
     def ready(self) -> bool:
-        """Whether new rows are stored as what is sampled: for latents, once there is an encoder."""
+        """Whether rows are stored as what is sampled: latents need an encoder first."""
         return self._encoded
 
     @property
@@ -88,7 +88,7 @@ class Negatives:
         if ring is None:
             return 0
         versions = ring.arrays['encoder_version'][: len(ring)]
-        return ring.count - int(np.count_nonzero(versions))
+        return ring.count - int(np.sum(versions > 0, dtype=np.int64))
 
     def add(
         self,
@@ -110,9 +110,7 @@ class Negatives:
             self._ring.append(latent=value, policy=policy, sequence=sequence)
             return
         ring = self._ring if self._warmup is None else self._warmup
-        ring.append(
-            image=value, policy=policy, sequence=sequence, encoder_version=encoder_version
-        )
+        ring.append(image=value, policy=policy, sequence=sequence, encoder_version=encoder_version)
 
     def set_encoder(self, encode: Encode) -> None:
         """

@@ -97,16 +97,12 @@ class RewardNode(Node):
             self._rounds.set_trainer(ViceTrainer(self._config, self._goals, self._config.seed))
 
     def _subscribe(self) -> None:
-        self.create_subscription(
-            Transition, 'transition', self._on_transition, qos.TRANSITION
-        )
+        self.create_subscription(Transition, 'transition', self._on_transition, qos.TRANSITION)
         if self._config.input == 'pixels':
             profile = qos.sensor(lockstep=self._config.lockstep)
             self.create_subscription(Image, 'camera/image_raw', self._on_image, profile)
             return
-        self.create_subscription(
-            Weights, 'encoder/weights', self._on_encoder, qos.WEIGHTS
-        )
+        self.create_subscription(Weights, 'encoder/weights', self._on_encoder, qos.WEIGHTS)
         self.create_subscription(Latent, 'latent', self._on_latent, qos.OBSERVATION)
 
     def _on_transition(self, msg: Transition) -> None:
@@ -134,7 +130,10 @@ class RewardNode(Node):
         """Return the latent of a transition, or its image where no latent can be had."""
         encode = self._config.input == 'latent' and self._negatives.ready
         if encode and msg.encoder_version > 0:
-            return float_array(msg.latent_mean, self._config.latent_size, name='latent_mean')
+            latent: NDArray[np.float32] = float_array(
+                msg.latent_mean, self._config.latent_size, name='latent_mean'
+            )
+            return latent
         pixels = image_array(msg.image, self._side)
         if not encode:
             return pixels

@@ -51,7 +51,7 @@ def test_a_photo_that_is_too_small_is_named(tmp_path: Path) -> None:
 def test_a_missing_an_empty_and_a_short_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(GoalError, match='nowhere is no folder: expected a folder of goal images'):
         load_goals(tmp_path / 'nowhere', 32)
-    with pytest.raises(GoalError, match='holds no images: expected .png'):
+    with pytest.raises(GoalError, match='holds no images: expected'):
         load_goals(tmp_path, 32)
     save_goals(tmp_path / 'goals', photos(3, 32, 32))
     with pytest.raises(GoalError, match='holds 3 goal images: expected at least 10'):

@@ -35,7 +35,11 @@ def latents(count: int, centre: float, seed: int) -> NDArray[np.float32]:
 
 
 def images(count: int, level: int, seed: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(level, level + 60, (count, 32, 32, 3)).astype(np.uint8)
+    return (
+        np.random.default_rng(seed)
+        .integers(level, level + 60, (count, 32, 32, 3))
+        .astype(np.uint8)
+    )
 
 
 def data(config: ViceConfig) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
@@ -45,7 +49,7 @@ def data(config: ViceConfig) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
 
 
 def trained(config: ViceConfig, updates: int, seed: int = 0) -> ViceTrainer:
-    goals, negatives = data(config)
+    goals, _ = data(config)
     trainer = ViceTrainer(config, goals, seed)  # type: ignore[arg-type]
     advance(trainer, updates)
     return trainer
@@ -100,7 +104,9 @@ def test_gradient_penalty_matches_finite_differences() -> None:
         difference = network(point + steps) - network(point - steps)
         norms.append((difference / 2e-6).norm())
     expected = torch.stack([(norm - 0.5) ** 2 for norm in norms]).mean()
-    assert gradient_penalty(network, points, 0.5).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert gradient_penalty(network, points, 0.5).item() == pytest.approx(
+        expected.item(), rel=1e-4
+    )
 
 
 def test_squared_weights_sums_over_all_tensors() -> None:
@@ -224,7 +230,7 @@ def test_inputs_and_weights_of_another_kind_are_refused() -> None:
         RewardModel.from_weights(tensors, {**metadata, 'model': 'other'})
     with pytest.raises(ValueError, match='describe no classifier'):
         RewardModel.from_weights(tensors, {'model': 'r3l_vice', 'config': '{}'})
-    with pytest.raises(ValueError, match="'layers.0.bias' is float32"):
+    with pytest.raises(ValueError, match=r"'layers\.0\.bias' is float32"):
         RewardModel.from_weights({**tensors, 'layers.0.bias': np.zeros(3, np.float32)}, metadata)
     with pytest.raises(ValueError, match='size'):
         ViceTrainer(LATENT, np.zeros((3, 5), np.float32)).load(tensors, metadata)

@@ -40,7 +40,7 @@ def test_images_of_a_topic_become_goal_images(tmp_path: Path) -> None:
 def test_a_silent_topic_is_named_and_nothing_is_written(tmp_path: Path) -> None:
     with graph() as nodes:
         domain = nodes.probe().context.get_domain_id()
-        with pytest.raises(GoalError, match='no image on nothing in 0.2 s'):
+        with pytest.raises(GoalError, match=r'no image on nothing in 0\.2 s'):
             collect_goals('nothing', 4, tmp_path / 'goals', timeout=0.2, domain_id=domain)
     assert not (tmp_path / 'goals').exists()
 

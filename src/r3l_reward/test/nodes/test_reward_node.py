@@ -79,9 +79,7 @@ class Robot:
         probe.create_subscription(Weights, 'reward/weights', self.weights.append, history)
         probe.create_subscription(Metrics, 'metrics', self.metrics.append, qos.METRICS)
         nodes.spin_until(
-            lambda: (
-                self.transitions.get_subscription_count() and probe.count_publishers('reward')
-            )
+            lambda: self.transitions.get_subscription_count() and probe.count_publishers('reward')
         )
 
     def send_encoder(self, vae: Vae) -> None:
@@ -196,9 +194,7 @@ def test_bad_messages_are_dropped_and_counted(goals: Path, vae: Vae) -> None:
         robot.act(10, vae)
         robot.wait_for([10])
         nan = float_field([0.0, np.nan, 0.0])
-        robot.transitions.publish(
-            Transition(sequence=50, latent_mean=nan, encoder_version=1)
-        )
+        robot.transitions.publish(Transition(sequence=50, latent_mean=nan, encoder_version=1))
         robot.transitions.publish(Transition(sequence=51))
         robot.latents.publish(Latent(mean=nan, model_version=1))
         robot.latents.publish(Latent(mean=float_field([0.0]), model_version=1))

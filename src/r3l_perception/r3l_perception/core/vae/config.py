@@ -12,9 +12,7 @@ from r3l_node.core.parameters import parameter
 class VaeConfig:
     """Architecture, likelihood and training of the VAE; defaults are the profile ``modern``."""
 
-    image_size: int = parameter(
-        32, 'side of the square camera image [pixel]', range=(32, 64)
-    )
+    image_size: int = parameter(32, 'side of the square camera image [pixel]', range=(32, 64))
     latent_size: int = parameter(16, 'dimensions of the latent', range=(1, 256))
     channels: tuple[int, ...] = parameter(
         (16, 16, 16), 'output channels of each stride-2 convolution', range=(1, 512)
@@ -40,7 +38,8 @@ class VaeConfig:
     vae_batch: int = parameter(64, 'images per gradient step', range=(1, 4096))
     vae_learning_rate: float = parameter(1e-3, 'learning rate of Adam', range=(1e-7, 1.0))
     l2: float = parameter(
-        0.0, 'weight of the squared convolution weights of the encoder in the loss',
+        0.0,
+        'weight of the squared convolution weights of the encoder in the loss',
         range=(0.0, 1.0),
     )
     held_out_share: float = parameter(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loss terms of the VAE (arXiv:1312.6114), each a pure function; sums per image, means per batch."""
+"""Loss terms of the VAE (arXiv:1312.6114): sums per image, means per batch."""
 
 from __future__ import annotations
 

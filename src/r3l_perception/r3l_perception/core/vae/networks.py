@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from r3l_perception.core.vae.config import VaeConfig
+
+Layer = TypeVar('Layer', bound=nn.Module)
 
 # Bounds of the posterior's log variance: the exponential stays finite whatever the input.
 LOG_VARIANCE_RANGE = (-10.0, 4.0)
@@ -111,9 +113,7 @@ class Vae(nn.Module):
         """
         means, log_variances = [], []
         for start in range(0, max(len(images), 1), ENCODE_CHUNK):
-            mean, log_variance = self.posterior(
-                self.prepare(images[start : start + ENCODE_CHUNK])
-            )
+            mean, log_variance = self.posterior(self.prepare(images[start : start + ENCODE_CHUNK]))
             means.append((mean - self.latent_offset) / self.latent_scale)
             log_variances.append(log_variance - 2.0 * self.latent_scale.log())
         if len(means) == 1:
@@ -129,11 +129,12 @@ class Vae(nn.Module):
         :return: shape (batch, height, width, 3), 0 to 255.
         """
         raw = torch.as_tensor(latent) * self.latent_scale + self.latent_offset
-        output = self.reconstruct(raw).permute(0, 2, 3, 1)
+        output = self.reconstruct(raw)
         if self.config.likelihood == 'bernoulli':
             output = output.sigmoid()
-        pixels = output @ self.unwhiten + self.mean_image
-        return pixels.round().clamp(0.0, 255.0).to(torch.uint8).numpy()
+        pixels = output.permute(0, 2, 3, 1) @ self.unwhiten + self.mean_image
+        result: NDArray[np.uint8] = pixels.round().clamp(0.0, 255.0).to(torch.uint8).numpy()
+        return result
 
     def _initialise(self, generator: torch.Generator) -> None:
         for name, value in self.named_parameters():
@@ -148,9 +149,10 @@ class Vae(nn.Module):
             layer.weight.data.mul_(0.1)
 
 
-def _skip(layer: type[nn.Module], *args: int, **options: int) -> nn.Module:
+def _skip(layer: type[Layer], *args: int, **options: int) -> Layer:
     """Build a layer without drawing initial weights from torch's global generator."""
-    return nn.utils.skip_init(layer, *args, **options)
+    built: Layer = nn.utils.skip_init(layer, *args, **options)  # type: ignore[no-untyped-call]
+    return built
 
 
 def _activation(name: str) -> nn.Module:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 import torch
-from torch import Tensor, nn
+from torch import nn, Tensor
 
 from r3l_perception.core.vae.config import VaeConfig
 from r3l_perception.core.vae.losses import (
@@ -62,7 +62,7 @@ def train_vae(
         batch = images[training[rng.integers(len(training), size=config.vae_batch)]]
         loss, metrics = vae_loss(vae, batch, generator)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if progress is not None and (step % REPORT_EVERY == 0 or step == config.vae_steps):
             progress(step, {name: value.item() for name, value in metrics.items()})

@@ -12,9 +12,7 @@ from r3l_node.core.parameters import parameter
 class ViceConfig:
     """Architecture, loss and reward of the classifier; defaults are the profile ``modern``."""
 
-    input: str = parameter(
-        'latent', 'what the classifier sees', choices=('latent', 'pixels')
-    )
+    input: str = parameter('latent', 'what the classifier sees', choices=('latent', 'pixels'))
     channels: tuple[int, ...] = parameter(
         (64, 64, 64), 'channels of the stride-2 convolutions (pixels only)', range=(1, 512)
     )
@@ -30,9 +28,7 @@ class ViceConfig:
         -4.0, 'smallest log-probability; the reward there is 0 [nat]', range=(-100.0, -0.01)
     )
     learning_rate: float = parameter(3e-4, 'learning rate of Adam', range=(1e-7, 1.0))
-    batch: int = parameter(
-        64, 'goals per update; as many negatives', range=(1, 4096)
-    )
+    batch: int = parameter(64, 'goals per update; as many negatives', range=(1, 4096))
     mixup: float = parameter(
         1.0, 'alpha of the Beta distribution of mixup; 0 switches it off', range=(0.0, 100.0)
     )
@@ -49,9 +45,5 @@ class ViceConfig:
     shift: int = parameter(
         2, 'largest random shift of an image in training [pixel] (pixels only)', range=(0, 16)
     )
-    held_out_share: float = parameter(
-        0.2, 'share of the goals never trained on', range=(0.0, 0.5)
-    )
-    held_out_limit: int = parameter(
-        100, 'most goals that are held out', range=(0, 100_000)
-    )
+    held_out_share: float = parameter(0.2, 'share of the goals never trained on', range=(0.0, 0.5))
+    held_out_limit: int = parameter(100, 'most goals that are held out', range=(0, 100_000))

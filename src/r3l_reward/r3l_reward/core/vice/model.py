@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from r3l_node.core.weights import WeightsError
 import torch
-from torch import Tensor, nn
+from torch import nn, Tensor
 
 from r3l_reward.core.vice.config import ViceConfig
-from r3l_reward.core.vice.networks import LatentClassifier, PixelClassifier, pixel_values
+from r3l_reward.core.vice.networks import LatentClassifier, pixel_values, PixelClassifier
 
 MODEL = 'r3l_vice'
 SCORE_CHUNK = 512
@@ -65,7 +65,9 @@ class RewardModel:
         :raises WeightsError: one sentence, if the weights are not those of a reward model.
         """
         if metadata.get('model') != MODEL:
-            raise WeightsError(f'weights are of model {metadata.get("model")!r}: expected {MODEL!r}')
+            raise WeightsError(
+                f'weights are of model {metadata.get("model")!r}: expected {MODEL!r}'
+            )
         try:
             values = json.loads(metadata['config'])
             for name in ('channels', 'hidden'):
@@ -123,9 +125,10 @@ class RewardModel:
             return np.zeros_like(logit)
         log_probability = log_sigmoid(logit)
         if form == 'probability':
-            return np.exp(log_probability)
+            probability: Array = np.exp(log_probability)
+            return probability
         floor = np.float32(self.config.floor)
-        return 1.0 - np.maximum(log_probability, floor) / floor
+        return np.float32(1.0) - np.maximum(log_probability, floor) / floor
 
     @torch.inference_mode()
     def _pixel_logits(self, images: Tensor) -> Array:

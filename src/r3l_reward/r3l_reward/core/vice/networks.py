@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn, Tensor
+
+Layer = TypeVar('Layer', bound=nn.Module)
 
 
 class LatentClassifier(nn.Module):
@@ -51,7 +54,7 @@ class PixelClassifier(nn.Module):
         previous, side = 3, image_size
         for count in channels:
             layers += [
-                nn.utils.skip_init(nn.Conv2d, previous, count, 3, stride=2, padding=1),
+                _skip(nn.Conv2d, previous, count, 3, stride=2, padding=1),
                 nn.ReLU(),
             ]
             previous, side = count, (side + 1) // 2
@@ -88,6 +91,7 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
     layers = list(weighted_layers(network))
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, nonlinearity='relu', generator=generator)
+        assert layer.bias is not None
         nn.init.zeros_(layer.bias)
     # A small last layer starts every logit near 0, that is at probability 1/2.
     layers[-1].weight.data.mul_(0.1)
@@ -104,10 +108,16 @@ def weighted_layers(network: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
             yield module
 
 
+def _skip(layer: type[Layer], *args: int, **options: int) -> Layer:
+    """Build a layer without drawing initial weights from torch's global generator."""
+    built: Layer = nn.utils.skip_init(layer, *args, **options)  # type: ignore[no-untyped-call]
+    return built
+
+
 def _dense(size: int, hidden: tuple[int, ...]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for width in hidden:
-        layers += [nn.utils.skip_init(nn.Linear, size, width), nn.ReLU()]
+        layers += [_skip(nn.Linear, size, width), nn.ReLU()]
         size = width
-    layers.append(nn.utils.skip_init(nn.Linear, size, 1))
+    layers.append(_skip(nn.Linear, size, 1))
     return layers

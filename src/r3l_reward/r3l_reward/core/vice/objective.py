@@ -43,16 +43,16 @@ def vice_loss(
     order = torch.from_numpy(rng.permutation(len(examples)))
     mixed, mixed_labels = inputs, labels
     if config.mixup > 0.0:
-        share = rng.beta(config.mixup, config.mixup, size=len(examples)).astype(np.float32)
-        mixed = mix(inputs, order, torch.from_numpy(share))
-        mixed_labels = mix(labels, order, torch.from_numpy(share))
+        drawn = rng.beta(config.mixup, config.mixup, size=len(examples)).astype(np.float32)
+        share = torch.from_numpy(drawn)
+        mixed, mixed_labels = mix(inputs, order, share), mix(labels, order, share)
     loss = classification_loss(network(mixed), mixed_labels)
     if config.gradient_penalty == 0.0:
         return loss, torch.zeros(())
     count = min(len(positives), len(negatives))
-    share = torch.from_numpy(rng.random(count, dtype=np.float32))
-    pairs = torch.cat([inputs[:count], inputs[len(positives) :][:count]])
-    between = mix(pairs, torch.arange(2 * count).roll(count), torch.cat([share, share]))[:count]
+    goals, others = inputs[:count], inputs[len(positives) :][:count]
+    weight = torch.from_numpy(rng.random(count, dtype=np.float32))
+    between = torch.lerp(goals, others, weight.reshape(-1, *[1] * (inputs.ndim - 1)))
     return loss, gradient_penalty(network, between, config.gradient_norm)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from r3l_reward.core.vice.config import ViceConfig
 from r3l_reward.core.vice.losses import squared_weights
-from r3l_reward.core.vice.model import MODEL, build_network, load_tensors
+from r3l_reward.core.vice.model import build_network, load_tensors, MODEL
 from r3l_reward.core.vice.networks import initialise, weighted_layers
 from r3l_reward.core.vice.objective import Examples, network_inputs, vice_loss
 
@@ -98,7 +98,7 @@ class ViceTrainer:
             weights = [layer.weight for layer in weighted_layers(self._network)]
             total = total + self.config.l2 * squared_weights(weights)
         self._optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.updates += 1
         return loss.item(), penalty.item()
