@@ -139,18 +139,18 @@ class Replay:
 
     def _link(self, index: int) -> None:
         """Make row ``index`` the end of a transition, if its predecessor belongs to it."""
-        # The oldest row's own predecessor may be gone: it has no history any more.
-        oldest = self.ring.count - len(self.ring) + 1
+        wrapped = self.ring.count > self.ring.capacity
+        # After a wrap the predecessor of the oldest row is gone: it has no history any more.
+        oldest = self.ring.count - self.ring.capacity + 1 if wrapped else 0
         for pairs in self._pairs.values():
             pairs.forget_before(oldest)
         before = index - 1
-        if before < oldest and before != 0:
+        if before < oldest:
             return
         here, there = index % self.ring.capacity, before % self.ring.capacity
         arrays = self.arrays
         connected = (
-            before >= 0
-            and not arrays['first'][here]
+            not arrays['first'][here]
             and not arrays['last'][there]
             and arrays['sequence'][here] == arrays['sequence'][there] + 1
         )

@@ -252,7 +252,7 @@ class PixelPredictor(PixelNetwork):
         with torch.enable_grad():
             loss = (self.features(inputs) - wanted).square().mean()
             gradients = torch.autograd.grad(loss, self._parameters)
-        self._adam.step(nn.utils.parameters_to_vector(gradients))
+        self._adam.step(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         nn.utils.vector_to_parameters(self._flat, self._parameters)
         return loss.detach()
 
