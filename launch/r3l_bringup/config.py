@@ -29,10 +29,10 @@ ALL = 'all'
 SHARED = (
     'task', 'lockstep', 'pace', 'seed', 'image_size', 'control_rate', 'latent_size',
     'joint_names', 'joint_low', 'joint_high', 'perturbation', 'profile_speed', 'torque_limit',
-    'steps', 'warmup_steps',
+    'steps', 'warmup_steps', 'round_steps',
 )  # fmt: skip
-# Lengths of the beginning of a run [env steps, images].
-WARM_UP = ('warmup_steps', 'gather_images', 'initial_negatives')
+# Lengths of the beginning of a run [env steps, images] and their largest share of a short run.
+WARM_UP = {'warmup_steps': 3, 'gather_images': 3, 'initial_negatives': 6, 'round_steps': 6}
 
 Values = dict[str, dict[str, Any]]
 
@@ -67,6 +67,8 @@ def resolve(request: Request, graph: Iterable[NodeSpec] = TRAIN) -> Values:
     values = {spec.name: _complete(spec, merged[spec.name]) for spec in graph}
     _shorten(values, request)
     _check_shared(values)
+    if {'reward', 'agent'} <= values.keys():
+        _check_warm_up(values)
     return values
 
 
@@ -78,9 +80,9 @@ def _shorten(values: Values, request: Request) -> None:
     """
     if request.steps is None:
         return
-    limit = max(1, request.steps // 3)
     for node, own in values.items():
-        for name in WARM_UP:
+        for name, share in WARM_UP.items():
+            limit = max(2, request.steps // share)
             is_set = any(text.startswith((f'{node}.{name}=', f'{ALL}.{name}='))
                          for text in request.sets)  # fmt: skip
             if name in own and own[name] > limit and not is_set:
@@ -227,6 +229,18 @@ def _complete(spec: NodeSpec, own: Mapping[str, Any]) -> dict[str, Any]:
         name: list(value) if isinstance(value, tuple) else value
         for name, value in flatten(config).items()
     }
+
+
+def _check_warm_up(values: Values) -> None:
+    """The learner learns nothing before there is a classifier, and the agent waits for it."""
+    reward, warm_up = values['reward'], values['agent']['warmup_steps']
+    round_ = reward['round_steps']
+    first = -(-reward['initial_negatives'] // round_) * round_
+    if first > warm_up:
+        raise ConfigError(
+            f'agent.warmup_steps is {warm_up}: expected at least {first}, when the classifier is '
+            'trained first (reward.initial_negatives in whole reward.round_steps)'
+        )
 
 
 def _check_shared(values: Values) -> None:

@@ -55,7 +55,7 @@ TRAIN: tuple[NodeSpec, ...] = (
     NodeSpec('encoder', 'r3l_perception', 'encoder_node',
              'r3l_perception.core.config:EncoderConfig'),
     NodeSpec('reward', 'r3l_reward', 'reward_node', 'r3l_reward.core.config:RewardConfig'),
-    NodeSpec('learner', 'r3l_agent', 'learner_node', 'r3l_agent.core.learner:LearnerConfig'),
+    NodeSpec('learner', 'r3l_agent', 'learner_node', 'r3l_agent.core.training_config:LearnerConfig'),
     NodeSpec('evaluator', 'r3l_sim', 'evaluator_node', 'r3l_sim.core.config:EvaluatorConfig',
              nice=5),
     NodeSpec('agent', 'r3l_agent', 'agent_node', 'r3l_agent.core.agent_config:AgentConfig',

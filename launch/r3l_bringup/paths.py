@@ -54,4 +54,4 @@ def command(spec: NodeSpec) -> list[str]:
         executable = prefix / 'lib' / spec.package / spec.executable
         if executable.is_file() and os.access(executable, os.X_OK):
             return [str(executable)]
-    return [sys.executable, '-m', spec.module]
+    return [sys.executable, '-c', f'from {spec.module} import main; main()']

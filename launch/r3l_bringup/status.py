@@ -15,9 +15,9 @@ PHASES = (
 )  # fmt: skip
 # Scalars on the screen: field of Status -> names it may come under, the first one counts.
 SHOWN = {
-    'success_probability': ('vice/success_probability', 'vice/probability', 'vice/task_probability'),
-    'classifier_accuracy': ('vice/held_out_accuracy', 'vice/goal_accuracy'),
-    'novelty': ('rnd/novelty', 'rnd/reward', 'rnd/error'),
+    'success_probability': ('rollout/success_probability_task', 'rollout/success_probability_random'),
+    'classifier_accuracy': ('vice/held_out_accuracy',),
+    'novelty': ('rnd/reward_mean',),
 }  # fmt: skip
 _RATE_WINDOW = 30.0  # [s]
 
