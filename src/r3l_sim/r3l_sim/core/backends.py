@@ -18,7 +18,7 @@ os.environ['MUJOCO_GL'] = 'disabled'
 # llvmpipe draws small images fastest in the calling thread.
 os.environ.setdefault('LP_NUM_THREADS', '0')
 
-import mujoco
+import mujoco as mujoco
 from r3l_node.core.errors import ConfigError
 
 BACKENDS = ('egl', 'osmesa', 'rays')

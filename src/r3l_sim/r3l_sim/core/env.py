@@ -49,7 +49,7 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         low, high = np.array(JOINT_LOW), np.array(JOINT_HIGH)
         self._middle, self._half = (low + high) / 2, (high - low) / 2
         self.action_space = spaces.Box(-1.0, 1.0, (JOINTS,), np.float32)
-        self.observation_space = spaces.Dict(
+        self.observation_space: spaces.Space[Observation] = spaces.Dict(
             {
                 'image': spaces.Box(0, 255, (image_size, image_size, 3), np.uint8),
                 'joint_position': spaces.Box(-np.pi, np.pi, (JOINTS,), np.float32),
@@ -81,7 +81,7 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         info = self._info()
         return self._observation(), -info['distance'], False, False, info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Return a picture of the whole hand, shape (480, 640, 3), if the render mode asks."""
         if self.render_mode != 'rgb_array':
             return None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deployed evaluation: a policy, fixed starts, no learning, success only where it stays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,13 +80,13 @@ def evaluate(
     :param starts: object states to begin in; the hand begins in its home pose.
     :param steps: control steps of an episode; the task's deployed episode if None.
     :param film: keep pictures for a film strip.
-    :param stop: asked before every step; True ends the evaluation.
+    :param stop: asked again and again; True ends the evaluation.
     :raises EvaluationStoppedError: if `stop` said so.
     :raises ValueError: if there is no start, or no time to hold still in.
     """
     task = scene.task
     steps = round(task.episode / scene.period) if steps is None else steps
-    hold = round(task.hold / scene.period)
+    hold = max(1, round(task.hold / scene.period))
     if not starts or steps < hold:
         raise ValueError(f'{len(starts)} starts of {steps} steps: expected >= 1 of >= {hold}')
     scenes = [scene.twin() for _ in starts]
@@ -96,15 +96,15 @@ def evaluate(
     states = [[one.object_state() for one in scenes]]
     frames = []
     for step in range(steps + 1):
-        if stop():
-            raise EvaluationStoppedError(f'stopped at step {step} of {steps}')
         if film and step in frame_steps:
-            frames.append([one.picture(FILM_SIZE, TASK_CAMERA) for one in scenes])
+            views = [one.picture(FILM_SIZE, TASK_CAMERA) for one in _unless(stop, scenes)]
+            frames.append(views)
         if step == steps:
             break
-        images = np.stack([one.image() for one in scenes])
+        images = np.stack([one.image() for one in _unless(stop, scenes)])
         joints = np.stack([one.joint_position for one in scenes])
-        for one, target in zip(scenes, act(images, joints, step == 0), strict=True):
+        targets = act(images, joints, step == 0)
+        for one, target in zip(_unless(stop, scenes), targets, strict=True):
             one.step(target)
         states.append([one.object_state() for one in scenes])
     errors = np.array([[task.error(state) for state in row] for row in states]).T
@@ -114,12 +114,19 @@ def evaluate(
         starts=tuple(starts),
         distances=distances,
         errors=errors,
-        success=(distances[:, -hold:] < task.lenient).all(axis=1),
-        success_strict=(distances[:, -hold:] < task.strict).all(axis=1),
+        success=distances[:, -hold:].max(axis=1) < task.lenient,
+        success_strict=distances[:, -hold:].max(axis=1) < task.strict,
         frames=np.array(frames).swapaxes(0, 1) if film else None,
         frame_steps=frame_steps,
         period=scene.period,
     )
+
+
+def _unless(stop: Callable[[], bool], scenes: list[Scene]) -> Iterator[Scene]:
+    for scene in scenes:
+        if stop():
+            raise EvaluationStoppedError('the evaluation was told to stop')
+        yield scene
 
 
 def hold_still(

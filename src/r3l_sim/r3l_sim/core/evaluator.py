@@ -23,7 +23,7 @@ class Evaluator:
     Run deployed policies from the fixed starts; all in one thread, for the camera's sake.
 
     :param config: task, starts and scene.
-    :param stop: asked before every step; True ends an evaluation.
+    :param stop: asked again and again; True ends an evaluation.
     """
 
     def __init__(self, config: EvaluatorConfig, stop: Callable[[], bool] = lambda: False) -> None:

@@ -64,7 +64,8 @@ class RayRenderer:
         shade = self._head_ambient + self._head_diffuse * head + self._light_diffuse * side
         image = self._colour[self._geom] * shade.astype(np.float32)[:, None]
         np.minimum(image, 255.0, out=image)
-        return image.reshape(self._height, self._width, 3).astype(np.uint8)
+        pixels: NDArray[np.uint8] = image.reshape(self._height, self._width, 3).astype(np.uint8)
+        return pixels
 
     def close(self) -> None:
         """Do nothing: there is no context to free."""

@@ -94,17 +94,17 @@ class Scene:
     @property
     def joint_position(self) -> NDArray[np.float64]:
         """Joint positions in the order of `hand.JOINT_NAMES`, shape (9,) [rad]; a copy."""
-        return self._q.copy()
+        return np.array(self._q)
 
     @property
     def joint_velocity(self) -> NDArray[np.float64]:
         """Joint velocities, shape (9,) [rad/s]; a copy."""
-        return self._data.qvel[:JOINTS].copy()
+        return np.array(self._data.qvel[:JOINTS])
 
     @property
     def joint_effort(self) -> NDArray[np.float64]:
         """Torques of the servos, shape (9,) [N m]; a copy."""
-        return self._data.actuator_force[:JOINTS].copy()
+        return np.array(self._data.actuator_force[:JOINTS])
 
     @property
     def backend(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import io
 import os
 from pathlib import Path
+from typing import Any
 import zipfile
 
 import numpy as np
@@ -22,7 +23,8 @@ def save(path: Path, task: str, stamp: int, state: Mapping[str, NDArray[np.float
     :param state: as `Scene.save_state` returns it.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, _task=np.array(task), _stamp=np.array(stamp, np.int64), **dict(state))
+    arrays: dict[str, Any] = dict(state)
+    np.savez(buffer, _task=np.array(task), _stamp=np.array(stamp, np.int64), **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.new')
     # Not forced to the disk: this happens inside the control loop, and a power cut takes the

@@ -8,6 +8,7 @@ import threading
 import time
 
 from r3l_msgs.msg import AgentStatus, Evaluation, GroundTruth, Weights
+from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 from r3l_node.core.weights import WeightsError
 from r3l_node.nodes.diagnostics import Diagnostics, Level, Report
@@ -138,6 +139,8 @@ class EvaluatorNode(Node):
                 self._evaluate(evaluator, *job)
         except EvaluationStoppedError:
             pass
+        except ConfigError as error:  # such as a camera back end that does not work here
+            self.get_logger().error(f'no evaluations: {error}')
         finally:
             evaluator.close()
 
@@ -148,12 +151,12 @@ class EvaluatorNode(Node):
             result = evaluator.evaluate(
                 read_weights(encoder, 'encoder'), read_weights(policy, 'policy')
             )
-        except WeightsError as error:
+            if self._run is not None:
+                write_film(self._run, film_name(env_steps), result, self._task)
+        except (WeightsError, OSError) as error:
             self._failed += 1
-            self.get_logger().error(f'policy not evaluated: {error}')
+            self.get_logger().error(f'policy {policy.version} not evaluated: {error}')
             return
-        if self._run is not None:
-            write_film(self._run, film_name(env_steps), result, self._task)
         self._publish(result, policy.version, env_steps)
 
     def _publish(self, result: EvaluationResult, version: int, env_steps: int) -> None:

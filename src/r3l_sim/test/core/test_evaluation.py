@@ -105,7 +105,7 @@ def test_random_motion_keeps_each_target_for_two_steps() -> None:
 
 def test_an_evaluation_can_be_stopped() -> None:
     scene = Scene(backend='rays')
-    with pytest.raises(EvaluationStoppedError, match='stopped at step 0 of 50'):
+    with pytest.raises(EvaluationStoppedError, match='told to stop'):
         evaluate(scene, hold_still, scene.task.starts(2, 0), stop=lambda: True)
 
 
