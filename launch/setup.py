@@ -6,7 +6,10 @@ from setuptools import find_packages, setup
 PACKAGE = 'r3l_bringup'
 # Each folder of config/ keeps its place under share/r3l_bringup/config.
 CONFIG = [
-    (f'share/{PACKAGE}/{folder}', [str(path) for path in sorted(folder.iterdir()) if path.is_file()])
+    (
+        f'share/{PACKAGE}/{folder}',
+        [str(path) for path in sorted(folder.iterdir()) if path.is_file()],
+    )
     for folder in (Path('config'), *sorted(Path('config').rglob('*/')))
 ]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import sys
 
-from r3l_node.core.errors import ConfigError
-
 from r3l_bringup.cli import app
+from r3l_node.core.errors import ConfigError
 
 
 def main() -> None:

@@ -34,9 +34,7 @@ def train(
         Path | None,
         typer.Option(help='Run folder, new or to be continued [runs/<time>_<task>_<seed>].'),
     ] = None,
-    pace: Annotated[
-        str | None, typer.Option(help='lockstep or realtime [lockstep].')
-    ] = None,
+    pace: Annotated[str | None, typer.Option(help='lockstep or realtime [lockstep].')] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option('--set', help='NODE.PARAM=VALUE; may be repeated; NODE all: every node.'),
@@ -113,9 +111,7 @@ def bench(
     json_file: Annotated[
         Path | None, typer.Option('--json', help='Write the figures to this file.')
     ] = None,
-    seconds: Annotated[
-        float, typer.Option(min=0.5, help='Time of each measurement [s].')
-    ] = 15.0,
+    seconds: Annotated[float, typer.Option(min=0.5, help='Time of each measurement [s].')] = 15.0,
 ) -> None:
     """Measure the speed of a part on this machine."""
     from r3l_bringup.bench import run_bench
@@ -142,9 +138,7 @@ def doctor() -> None:
     raise typer.Exit(0 if examine() else 1)
 
 
-@app.command(
-    context_settings={'allow_extra_args': True, 'ignore_unknown_options': True}
-)
+@app.command(context_settings={'allow_extra_args': True, 'ignore_unknown_options': True})
 def test(context: typer.Context) -> None:
     """Run the test suite; options and paths go to pytest."""
     from r3l_bringup.paths import workspace

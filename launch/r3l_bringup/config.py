@@ -14,12 +14,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from r3l_bringup.graph import NodeSpec, TRAIN
+from r3l_bringup.paths import config_folder
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import build, flatten, specs
 import yaml
-
-from r3l_bringup.graph import NodeSpec, TRAIN
-from r3l_bringup.paths import config_folder
 
 # Key of values for every node that has such a parameter; a ROS wildcard.
 EVERY = '/**'
@@ -115,7 +114,10 @@ def load(path: Path) -> Values:
 
 
 def _layers(request: Request) -> list[Values]:
-    layers = [_named('tasks', 'task', request.task), _named('profiles', 'profile', request.profile)]
+    layers = [
+        _named('tasks', 'task', request.task),
+        _named('profiles', 'profile', request.profile),
+    ]
     options: dict[str, Any] = {'task': request.task, 'profile': request.profile}
     if request.steps is not None:
         options['steps'] = request.steps
@@ -185,7 +187,7 @@ def _setting(text: str) -> Values:
     return {EVERY if node == ALL else node: {name: _number(parsed)}}
 
 
-def _number(value: Any) -> Any:  # noqa: ANN401 what YAML holds
+def _number(value: Any) -> Any:
     """Return '1e-4', which YAML 1.1 takes for a string, as the number it is."""
     if isinstance(value, str):
         try:
@@ -204,13 +206,13 @@ def _merge(merged: Values, layer: Values, graph: tuple[NodeSpec, ...]) -> None:
         else:
             known = [*merged, ALL]
             close = get_close_matches(node, known, 1)
-            hint = f"did you mean '{close[0]}'?" if close else f'expected one of {", ".join(known)}'
+            hint = (
+                f"did you mean '{close[0]}'?" if close else f'expected one of {", ".join(known)}'
+            )
             raise ConfigError(f"the graph has no node '{node}': {hint}")
 
 
-def _merge_every(
-    merged: Values, own: Mapping[str, Any], graph: tuple[NodeSpec, ...]
-) -> None:
+def _merge_every(merged: Values, own: Mapping[str, Any], graph: tuple[NodeSpec, ...]) -> None:
     for name, value in own.items():
         takers = [spec.name for spec in graph if name in _parameters(spec)]
         if not takers:

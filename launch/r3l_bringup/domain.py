@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 import os
 
+from r3l_bringup.paths import config_folder
 from r3l_node.core.domain import reserve_domain
 from r3l_node.core.errors import ConfigError
-
-from r3l_bringup.paths import config_folder
 
 
 @contextmanager

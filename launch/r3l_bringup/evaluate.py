@@ -7,12 +7,11 @@ import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from r3l_node.core.errors import ConfigError
-from r3l_node.core.files import write_atomic
-
 from r3l_bringup import config
 from r3l_bringup.config import Values
 from r3l_bringup.prepare import CONFIG
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.files import write_atomic
 
 if TYPE_CHECKING:
     from r3l_sim.core.evaluation import EvaluationResult
@@ -75,9 +74,7 @@ def _result(
         return evaluator.run(hold_still, film=True)
     if policy == 'random':
         agent = values['agent']
-        moving = random_motion(
-            agent['joint_low'], agent['joint_high'], seed, agent['random_hold']
-        )
+        moving = random_motion(agent['joint_low'], agent['joint_high'], seed, agent['random_hold'])
         return evaluator.run(moving, film=True)
     files = {'encoder': run / 'checkpoints' / 'encoder.safetensors'}
     if policy == 'deployed':

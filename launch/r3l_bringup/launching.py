@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 import sys
 
-from launch import LaunchContext
 from launch.action import Action
 from launch.actions import (
     EmitEvent,
@@ -23,11 +22,12 @@ from launch.event_handlers import OnProcessExit, OnProcessIO
 from launch.events import Shutdown as ShutdownEvent
 from launch.events.process import ProcessIO
 from launch_ros.actions import Node
-
 from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment
 from r3l_bringup.graph import NodeSpec, READY, RESPAWN_DELAYS, RESPAWN_LIMIT, TRAIN
 from r3l_bringup.prepare import lock, prepare, Run
+
+from launch import LaunchContext
 
 
 def training_actions(context: LaunchContext) -> list[Action]:
@@ -75,9 +75,7 @@ def _environment() -> list[Action]:
 def _graph_actions(run: Run, graph: tuple[NodeSpec, ...]) -> list[Action]:
     nodes = {spec.name: _node(spec, run) for spec in graph}
     actions: list[Action] = [nodes[spec.name] for spec in graph if not spec.after]
-    actions += [
-        RegisterEventHandler(_StartWhenReady(spec, nodes)) for spec in graph if spec.after
-    ]
+    actions += [RegisterEventHandler(_StartWhenReady(spec, nodes)) for spec in graph if spec.after]
     actions += [
         RegisterEventHandler(
             OnProcessExit(target_action=nodes[spec.name], on_exit=_end_of(spec.name))

@@ -10,8 +10,8 @@ from typing import Any
 import matplotlib
 
 matplotlib.use('Agg')
-from matplotlib import pyplot as plt  # noqa: E402 after the choice of back end
-import numpy as np  # noqa: E402
+from matplotlib import pyplot as plt
+import numpy as np
 
 _SIZE = (7.0, 3.6)  # [inch]
 _DPI = 110
@@ -47,17 +47,19 @@ def coverage(visits: Mapping[str, Any], path: Path) -> None:
     """
     Draw where the object has been, over the whole run and as the run went on.
 
-    :param visits: ``edges`` (n + 1), ``counts`` by block of env steps and bin, ``block_steps``,
-        ``quantity`` and ``unit``.
+    :param visits: ``coverage.json``: ``edges`` (n + 1), ``blocks`` of ``block_steps`` env steps
+        with n counts each, ``name`` and ``unit``.
     """
     edges, block = visits['edges'], visits['block_steps']
-    counts = np.array(visits['counts'], dtype=float)
+    counts = np.array(visits['blocks'], dtype=float)
     total = counts.sum(axis=0)
-    figure, (whole, course) = plt.subplots(1, 2, figsize=(9.0, 3.2), sharey=True, width_ratios=(1, 2))
+    figure, (whole, course) = plt.subplots(
+        1, 2, figsize=(9.0, 3.2), sharey=True, width_ratios=(1, 2)
+    )
     whole.stairs(total, edges, fill=True, orientation='horizontal')
     whole.set(
         xlabel='control steps',
-        ylabel=f'{visits.get("quantity", "object")} [{visits.get("unit", "-")}]',
+        ylabel=f'{visits.get("name", "object")} [{visits.get("unit", "-")}]',
         title=f'{int((total > 0).sum())} of {len(total)} bins visited',
     )
     steps = block * np.arange(len(counts) + 1)
@@ -87,7 +89,7 @@ def scalars(series: Mapping[str, tuple[list[float], list[float]]], path: Path) -
     _save(figure, path)
 
 
-def _save(figure: Any, path: Path) -> None:  # noqa: ANN401 matplotlib has no types
+def _save(figure: Any, path: Path) -> None:
     figure.tight_layout()
     part = path.with_suffix('.part.png')
     figure.savefig(part, dpi=_DPI)

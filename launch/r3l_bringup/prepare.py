@@ -11,13 +11,12 @@ import os
 from pathlib import Path
 import shutil
 
-from r3l_node.core.errors import ConfigError
-from r3l_node.core.files import write_atomic
-from r3l_reward.core.goals import load_goals, save_goals
-
 from r3l_bringup import config
 from r3l_bringup.config import Request, Values
 from r3l_bringup.versions import versions
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.files import write_atomic
+from r3l_reward.core.goals import load_goals, save_goals
 
 CONFIG = 'config.yaml'
 # What may differ between a run and its continuation.
@@ -74,7 +73,9 @@ def lock(run: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise ConfigError(f'{run} is in use: expected a run that no other process trains') from None
+        raise ConfigError(
+            f'{run} is in use: expected a run that no other process trains'
+        ) from None
     return descriptor
 
 
@@ -153,9 +154,7 @@ def _make_goals(values: Values, folder: Path) -> None:
         control_rate=values['sim']['control_rate'],
     )
     try:
-        images = generate_goals(
-            scene, values['monitor']['goal_count'], values['monitor']['seed']
-        )
+        images = generate_goals(scene, values['monitor']['goal_count'], values['monitor']['seed'])
     finally:
         scene.close()
     save_goals(folder, images)

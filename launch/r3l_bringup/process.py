@@ -103,7 +103,7 @@ class NodeProcess:
                 stderr=subprocess.STDOUT,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=in_child,  # noqa: PLW1509
+                preexec_fn=in_child,
             )
         self.state = State.STARTING
         self.started_at = now

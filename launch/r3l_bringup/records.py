@@ -100,5 +100,5 @@ class Scalars:
         self._events.close()
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401 what JSON holds
+def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,13 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from r3l_node.core.files import write_atomic
-from r3l_node.core.parameters import flatten
-
 from r3l_bringup import config
 from r3l_bringup.graph import TRAIN
 from r3l_bringup.records import read_lines
 from r3l_bringup.status import duration, read_status
+from r3l_node.core.files import write_atomic
+from r3l_node.core.parameters import flatten
 
 CURVE, COVERAGE, SCALARS = 'learning_curve.png', 'coverage.png', 'scalars.png'
 # Scalars drawn if they are there; the first part of a name is its source.
@@ -112,7 +111,7 @@ def _baselines(run: Path) -> dict[str, dict[str, Any]]:
 
 def _coverage(run: Path) -> Iterable[str]:
     counts = _json(run / 'coverage.json')
-    if counts and counts.get('counts'):
+    if counts and counts.get('blocks'):
         from r3l_bringup.plots import coverage
 
         coverage(counts, run / COVERAGE)

@@ -8,7 +8,7 @@ from pathlib import Path
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO, TYPE_CHECKING
 
 from r3l_bringup.process import State
 from r3l_bringup.runner import Member
@@ -89,9 +89,7 @@ class Screen:
             print(line, file=self._out, flush=True)
             self._last = line
 
-    def _render(
-        self, status: Status, members: Mapping[str, Member], now: float
-    ) -> RenderableType:
+    def _render(self, status: Status, members: Mapping[str, Member], now: float) -> RenderableType:
         from rich.console import Group
         from rich.panel import Panel
         from rich.progress_bar import ProgressBar

@@ -9,10 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from r3l_bringup.versions import versions
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
-
-from r3l_bringup.versions import versions
 
 BENCHES = ('graph', 'learner', 'sim')
 

@@ -9,13 +9,6 @@ import sys
 import tempfile
 from typing import Any
 
-from r3l_node.core.errors import ConfigError
-from r3l_node.core.weights import save
-from r3l_reward.core.goals import save_goals
-from r3l_sim.core.goals import generate_goals
-from r3l_sim.core.scene import Scene
-import torch
-
 from r3l_bringup.bench.single import SingleProcess, untrained_encoder
 from r3l_bringup.config import dump, Request, resolve, Values
 from r3l_bringup.domain import graph_environment, run_domain
@@ -23,6 +16,12 @@ from r3l_bringup.graph import TRAIN
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.train import programs
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.weights import save
+from r3l_reward.core.goals import save_goals
+from r3l_sim.core.goals import generate_goals
+from r3l_sim.core.scene import Scene
+import torch
 
 NODES = ('sim', 'encoder', 'reward', 'agent', 'learner')
 _GOALS = 20

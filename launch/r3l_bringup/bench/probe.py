@@ -82,7 +82,7 @@ def _hops(node: Node, seconds: float) -> dict[str, float]:
     arrivals: Arrivals = {topic: {} for topic, _, _ in TOPICS}
 
     def listener(topic: str) -> Callable[[Any], None]:
-        def on_message(msg: Any) -> None:  # noqa: ANN401 any of the types
+        def on_message(msg: Any) -> None:
             stamp = msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec
             arrivals[topic].setdefault(stamp, time.perf_counter())
 

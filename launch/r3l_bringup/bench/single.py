@@ -13,13 +13,12 @@ from r3l_agent.core.learner import Learner
 from r3l_agent.core.learner_config import LearningConfig
 from r3l_agent.core.observation import JointRange
 from r3l_agent.core.replay.buffer import RANDOM, Row
+from r3l_bringup.config import Values
 from r3l_node.core.weights import Tensors
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
 from r3l_reward.core.vice import RewardModel, ViceConfig, ViceTrainer
 from r3l_sim.core.scene import Scene
 import torch
-
-from r3l_bringup.config import Values
 
 _PARTS = ('physics', 'image', 'encode', 'score', 'act', 'store')
 
@@ -111,7 +110,7 @@ class SingleProcess:
             self._reward.reward(self._reward.logits(latent))
         return image, self._scene.joint_position, latent[0]
 
-    def _advance(self, target: Any) -> None:  # noqa: ANN401 an array
+    def _advance(self, target: Any) -> None:
         with self._timed('physics'):
             self._scene.step(target)
 

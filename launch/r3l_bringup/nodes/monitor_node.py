@@ -9,16 +9,7 @@ import signal
 import sys
 import threading
 import time
-
-from r3l_msgs.msg import AgentStatus, Evaluation, LearnerStatus, Metrics
-from r3l_node.core.errors import ConfigError
-from r3l_node.nodes.parameters import declare
-from r3l_node.nodes.qos import EVALUATION, STATUS
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
+import traceback
 
 from r3l_bringup.records import JsonLines, read_lines, Scalars
 from r3l_bringup.settings import MonitorConfig
@@ -31,6 +22,15 @@ from r3l_bringup.status import (
     take_scalars,
     write_status,
 )
+from r3l_msgs.msg import AgentStatus, Evaluation, LearnerStatus, Metrics
+from r3l_node.core.errors import ConfigError
+from r3l_node.nodes.parameters import declare
+from r3l_node.nodes.qos import EVALUATION, STATUS
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 
 # Deeper than the publishers': messages wait here for half a second.
 METRICS_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
@@ -178,6 +178,17 @@ def _watch(node: MonitorNode, period: float, stop: threading.Event) -> bool:
     return False
 
 
+def _report(node: MonitorNode) -> None:
+    # Imported at the end: plots need matplotlib.
+    from r3l_bringup.report import write_report
+
+    try:
+        write_report(node.folder)
+    except Exception as error:  # the run itself is whole, and would be as whole after a restart
+        node.get_logger().error(traceback.format_exc())
+        raise ConfigError(f'the report could not be written: {error!r}') from error
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the monitor; exit code 0 when the run is over or it was asked to stop."""
     stop = threading.Event()
@@ -190,10 +201,7 @@ def main(args: Sequence[str] | None = None) -> None:
         over = _watch(node, 1.0 / node.get_parameter('status_rate').value, stop)
         node.close()
         if over:
-            # Imported at the end: plots need matplotlib.
-            from r3l_bringup.report import write_report
-
-            write_report(node.folder)
+            _report(node)
         node.destroy_node()
     except ConfigError as error:
         print(error, file=sys.stderr)
