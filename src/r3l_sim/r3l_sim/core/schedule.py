@@ -14,11 +14,6 @@ class Schedule:
         self._every = every
         self._last = done
 
-    @property
-    def begun(self) -> bool:
-        """Whether any policy has been picked."""
-        return self._last is not None
-
     def due(self, env_steps: int) -> bool:
         """
         Say whether to evaluate a policy, and remember it if so.

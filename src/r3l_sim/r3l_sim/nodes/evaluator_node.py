@@ -79,8 +79,9 @@ class EvaluatorNode(Node):
         self._write_coverage()
 
     def _on_encoder(self, msg: Weights) -> None:
+        late = self._encoder is None and self._newest is not None
         self._encoder = msg
-        if self._newest is not None and not self._schedule.begun:
+        if late:
             self._on_policy(self._newest)
 
     def _on_policy(self, msg: Weights) -> None:

@@ -69,6 +69,7 @@ def evaluator(**parameters: object) -> Iterator[Probe]:
     with graph({'evaluator': {**OPTIONS, **parameters}}) as nodes:
         probe = Probe(nodes)
         probe.encoder.publish(encoder_weights())
+        nodes.spin_until(lambda: probe.evaluator._encoder is not None, TIMEOUT)
         yield probe
 
 
@@ -86,7 +87,8 @@ def test_the_first_policy_and_one_per_mark_are_evaluated(tmp_path: Path) -> None
         assert first.final_distance_mean == pytest.approx(np.pi / 2, abs=1e-3)
     names = sorted(path.name for path in (tmp_path / 'evaluation').iterdir())
     assert names == ['00000000.png', '00000110.png']
-    assert Image.open(tmp_path / 'evaluation' / names[0]).size[0] > 500
+    with Image.open(tmp_path / 'evaluation' / names[0]) as film:
+        assert film.size[0] > 500
 
 
 def test_a_policy_that_came_before_the_encoder_is_not_lost() -> None:
@@ -166,5 +168,5 @@ def test_a_foreign_coverage_file_stops_the_node(tmp_path: Path) -> None:
 def test_a_running_evaluation_is_given_up_when_the_node_stops() -> None:
     with evaluator(starts=128) as probe:
         probe.policy.publish(policy_weights(1, 0))
-        probe.nodes.spin_until(lambda: probe.evaluator._schedule.begun, TIMEOUT)
+        probe.nodes.spin_until(lambda: probe.evaluator._newest is not None, TIMEOUT)
     assert not probe.evaluator._worker.is_alive()
