@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from r3l_node.core.parameters import parameter
-
 from r3l_perception.core.vae.config import VaeConfig
 
 

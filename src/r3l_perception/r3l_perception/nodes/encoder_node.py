@@ -20,16 +20,15 @@ from r3l_node.nodes.main import run
 from r3l_node.nodes.metrics import MetricsPublisher
 from r3l_node.nodes.parameters import declare
 from r3l_node.nodes.weights import weights_message
+from r3l_perception.core.config import EncoderConfig
+from r3l_perception.core.picture import comparison, png
+from r3l_perception.core.vae import from_weights, to_weights, Vae
+from r3l_perception.nodes.training import TrainingThread
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.timer import Timer
 from sensor_msgs.msg import Image
 import torch
-
-from r3l_perception.core.config import EncoderConfig
-from r3l_perception.core.picture import comparison, png
-from r3l_perception.core.vae import from_weights, to_weights, Vae
-from r3l_perception.nodes.training import TrainingThread
 
 # The VAE is trained once and frozen.
 VERSION = 1

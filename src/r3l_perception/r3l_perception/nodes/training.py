@@ -8,7 +8,6 @@ import threading
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_perception.core.vae import train_vae, Vae, VaeConfig
 
 

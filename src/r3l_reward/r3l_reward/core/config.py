@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from r3l_node.core.parameters import parameter
-
 from r3l_reward.core.vice.config import ViceConfig
 
 

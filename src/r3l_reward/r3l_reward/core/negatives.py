@@ -129,8 +129,8 @@ class Negatives:
             # A step that fell out of the small ring is replaced by the oldest one left, so that
             # a row's number stays the number of its environment step.
             start = self._ring.count
-            numbers = np.arange(start, min(start + ENCODE_CHUNK, warmup.count))
-            slots = [warmup.slot(int(max(number, oldest))) for number in numbers]
+            numbers = range(start, min(start + ENCODE_CHUNK, warmup.count))
+            slots = [warmup.slot(max(number, oldest)) for number in numbers]
             latents = encode(warmup.arrays['image'][slots])
             for slot, latent in zip(slots, latents, strict=True):
                 self._ring.append(

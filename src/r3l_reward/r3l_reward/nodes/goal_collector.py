@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from r3l_node.nodes.images import image_array, ImageError
 from r3l_node.nodes.qos import SENSOR_REALTIME
+from r3l_reward.core.goals import GoalError, resize, save_goals
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
-
-from r3l_reward.core.goals import GoalError, resize, save_goals
 
 Progress = Callable[[int, int], None]
 

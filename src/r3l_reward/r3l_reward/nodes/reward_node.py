@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,6 @@ from r3l_node.nodes.metrics import MetricsPublisher
 from r3l_node.nodes.parameters import declare
 from r3l_node.nodes.weights import read_weights, weights_message
 from r3l_perception.core.vae import from_weights, Vae
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from sensor_msgs.msg import Image
-from std_msgs.msg import Header
-import torch
-
 from r3l_reward.core.config import RewardConfig
 from r3l_reward.core.goals import load_goals
 from r3l_reward.core.negatives import Negatives
@@ -31,8 +26,15 @@ from r3l_reward.core.schedule import draw, Schedule
 from r3l_reward.core.vice import ViceTrainer
 from r3l_reward.core.vice.model import log_sigmoid
 from r3l_reward.nodes.rounds import Rounds, Trained
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+import torch
 
 CHECK_PERIOD = 0.2  # [s]
+
+Value = NDArray[np.float32] | NDArray[np.uint8]
 
 
 class RewardNode(Node):
@@ -126,7 +128,7 @@ class RewardNode(Node):
         )
         self._train()
 
-    def _value(self, msg: Transition) -> NDArray[np.float32] | NDArray[np.uint8]:
+    def _value(self, msg: Transition) -> Value:
         """Return the latent of a transition, or its image where no latent can be had."""
         encode = self._config.input == 'latent' and self._negatives.ready
         if encode and msg.encoder_version > 0:
@@ -139,7 +141,8 @@ class RewardNode(Node):
             return pixels
         if self._vae is None:
             raise ConfigError('it has no latent and there is no encoder yet')
-        return self._encode(pixels[None])[0]
+        encoded: NDArray[np.float32] = self._encode(pixels[None])[0]
+        return encoded
 
     def _train(self) -> None:
         if not self._rounds.possible:
@@ -185,31 +188,22 @@ class RewardNode(Node):
         return latents
 
     def _on_latent(self, msg: Latent) -> None:
-        if msg.model_version == 0 or not self._listened():
-            return
-        try:
-            latent = float_array(msg.mean, self._config.latent_size, name='mean')
-        except ConfigError as error:
-            self._drop('latent', error)
-            return
-        self._score(latent, msg.header)
+        size = self._config.latent_size
+        if msg.model_version > 0:
+            self._score('latent', lambda: float_array(msg.mean, size, name='mean'), msg.header)
 
     def _on_image(self, msg: Image) -> None:
-        if not self._listened():
+        self._score('image', lambda: image_array(msg, self._side), msg.header)
+
+    def _score(self, what: str, convert: Callable[[], Value], header: Header) -> None:
+        trained = self._trained
+        if trained is None or not self._rewards.get_subscription_count():
             return
         try:
-            pixels = image_array(msg, self._side)
+            value = convert()
         except ConfigError as error:
-            self._drop('image', error)
+            self._drop(what, error)
             return
-        self._score(pixels, msg.header)
-
-    def _listened(self) -> bool:
-        return self._trained is not None and self._rewards.get_subscription_count() > 0
-
-    def _score(self, value: NDArray[np.float32] | NDArray[np.uint8], header: Header) -> None:
-        trained = self._trained
-        assert trained is not None
         logit = trained.model.logits(value[None])
         self._rewards.publish(
             Reward(

@@ -11,7 +11,6 @@ import threading
 
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.weights import load, pack, save, Tensors
-
 from r3l_reward.core.vice import RewardModel, ViceTrainer
 from r3l_reward.core.vice.objective import Examples
 

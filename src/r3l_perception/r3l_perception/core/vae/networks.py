@@ -11,7 +11,6 @@ from torch import nn, Tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
     from r3l_perception.core.vae.config import VaeConfig
 
 Layer = TypeVar('Layer', bound=nn.Module)

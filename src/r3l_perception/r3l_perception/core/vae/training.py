@@ -7,9 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-import torch
-from torch import nn, Tensor
-
 from r3l_perception.core.vae.config import VaeConfig
 from r3l_perception.core.vae.losses import (
     bernoulli_reconstruction,
@@ -19,6 +16,8 @@ from r3l_perception.core.vae.losses import (
 )
 from r3l_perception.core.vae.networks import Vae
 from r3l_perception.core.vae.whitening import fit_whitening
+import torch
+from torch import nn, Tensor
 
 # A latent dimension that the VAE does not use has a spread near zero: scaling it to one would
 # feed noise to every later network.

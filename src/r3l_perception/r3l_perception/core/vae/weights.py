@@ -10,10 +10,9 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 from r3l_node.core.weights import WeightsError
-import torch
-
 from r3l_perception.core.vae.config import VaeConfig
 from r3l_perception.core.vae.networks import Vae
+import torch
 
 MODEL = 'r3l_vae'
 ARCHITECTURE = ('image_size', 'latent_size', 'channels', 'kernel', 'activation', 'likelihood')

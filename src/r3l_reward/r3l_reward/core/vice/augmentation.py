@@ -22,7 +22,6 @@ def random_shift(
     shifts = rng.integers(-limit, limit + 1, size=(2, batch, 1))
     rows = np.clip(np.arange(height) + shifts[0], 0, height - 1)
     columns = np.clip(np.arange(width) + shifts[1], 0, width - 1)
-    shifted: NDArray[np.uint8] = images[
-        np.arange(batch)[:, None, None], rows[:, :, None], columns[:, None, :]
-    ]
+    index = np.arange(batch)[:, None, None]
+    shifted: NDArray[np.uint8] = images[index, rows[:, :, None], columns[:, None, :]]
     return shifted

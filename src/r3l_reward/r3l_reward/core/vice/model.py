@@ -10,11 +10,10 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 from r3l_node.core.weights import WeightsError
-import torch
-from torch import nn, Tensor
-
 from r3l_reward.core.vice.config import ViceConfig
 from r3l_reward.core.vice.networks import LatentClassifier, pixel_values, PixelClassifier
+import torch
+from torch import nn, Tensor
 
 MODEL = 'r3l_vice'
 SCORE_CHUNK = 512
@@ -128,7 +127,8 @@ class RewardModel:
             probability: Array = np.exp(log_probability)
             return probability
         floor = np.float32(self.config.floor)
-        return np.float32(1.0) - np.maximum(log_probability, floor) / floor
+        shortfall = np.maximum(log_probability, floor) / floor
+        return np.asarray(1.0 - shortfall, np.float32)
 
     @torch.inference_mode()
     def _pixel_logits(self, images: Tensor) -> Array:

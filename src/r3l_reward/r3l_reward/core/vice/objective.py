@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-import torch
-from torch import Tensor
-
 from r3l_reward.core.vice.augmentation import random_shift
 from r3l_reward.core.vice.config import ViceConfig
 from r3l_reward.core.vice.losses import classification_loss, gradient_penalty, mix, smooth_labels
 from r3l_reward.core.vice.networks import pixel_values
+import torch
+from torch import Tensor
 
 Examples = NDArray[np.float32] | NDArray[np.uint8]
 

@@ -10,14 +10,13 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 from r3l_node.core.weights import WeightsError
-import torch
-from torch import Tensor
-
 from r3l_reward.core.vice.config import ViceConfig
 from r3l_reward.core.vice.losses import squared_weights
 from r3l_reward.core.vice.model import build_network, load_tensors, MODEL
 from r3l_reward.core.vice.networks import initialise, weighted_layers
 from r3l_reward.core.vice.objective import Examples, network_inputs, vice_loss
+import torch
+from torch import Tensor
 
 Array = NDArray[np.float32]
 
