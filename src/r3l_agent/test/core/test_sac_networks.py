@@ -12,10 +12,10 @@ def reference(mlp: Mlp, flat: Tensor, x: Tensor) -> Tensor:
     layers = mlp.layers(flat)
     h = x.expand(mlp.members, -1, -1)
     for weight, bias in layers[:-1]:
-        z = h @ weight
+        h = h @ weight + bias
         if mlp.layer_norm:
-            z = torch.nn.functional.layer_norm(z, z.shape[-1:])
-        h = (z + bias).relu()
+            h = torch.nn.functional.layer_norm(h, h.shape[-1:])
+        h = h.relu()
     return h @ layers[-1][0] + layers[-1][1]
 
 
@@ -47,6 +47,13 @@ def test_initial_weights_are_within_one_over_root_of_the_inputs() -> None:
     layers = mlp.layers(mlp.initialise(torch.Generator().manual_seed(0)))
     assert layers[0][0].abs().max() <= 0.1 < 1.05 * layers[0][0].abs().max()
     assert layers[1][0].abs().max() <= 0.2
+
+
+def test_a_layer_norm_does_not_hide_the_length_of_the_input() -> None:
+    mlp = Mlp((3, 16, 1), layer_norm=True)
+    layers = mlp.layers(mlp.initialise(torch.Generator().manual_seed(0)))
+    x = torch.ones(1, 3)
+    assert not torch.allclose(mlp.forward(layers, x), mlp.forward(layers, 3 * x), atol=1e-3)
 
 
 def test_members_begin_different() -> None:

@@ -30,7 +30,7 @@ class Mlp:
 
     :param sizes: input, hidden and output widths, e.g. ``(59, 128, 128, 1)``.
     :param members: number of networks in the ensemble.
-    :param layer_norm: normalise each hidden layer before its bias (arXiv:2302.02948, sec. 4.2).
+    :param layer_norm: normalise each hidden layer before its ReLU (arXiv:2302.02948, sec. 4.2).
     """
 
     sizes: tuple[int, ...]
@@ -61,7 +61,7 @@ class Mlp:
         for weight, bias in self.layers(flat):
             bound = 1.0 / math.sqrt(weight.shape[1])
             weight.mul_(bound)
-            bias.mul_(0.0 if self.layer_norm else bound)
+            bias.mul_(bound)
         return flat
 
     def layers(self, flat: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -90,14 +90,14 @@ class Mlp:
         for weight, bias in layers[:-1]:
             if tape is not None:
                 tape.inputs.append(h)
+            # The bias comes before the norm: without one, a norm forgets how long its input is.
+            h = torch.baddbmm(bias, h, weight)
             if self.layer_norm:
-                z = torch.bmm(h, weight)
+                z = h
                 h, mean, scale = torch.native_layer_norm(z, z.shape[-1:], None, None, 1e-5)
                 if tape is not None:
                     tape.normalised.append((z, mean, scale))
-                h = h.add_(bias).relu_()
-            else:
-                h = torch.baddbmm(bias, h, weight).relu_()
+            h = h.relu_()
         if tape is not None:
             tape.inputs.append(h)
         return torch.baddbmm(layers[-1][1], h, layers[-1][0])
@@ -126,8 +126,6 @@ class Mlp:
             if index < len(layers) - 1:
                 # The input of the next layer is this layer's output after the ReLU.
                 gradient = torch.ops.aten.threshold_backward(gradient, tape.inputs[index + 1], 0.0)
-            if into is not None:
-                torch.sum(gradient, dim=1, keepdim=True, out=into[index][1])
             if self.layer_norm and index < len(layers) - 1:
                 z, mean, scale = tape.normalised[index]
                 gradient = torch.ops.aten.native_layer_norm_backward(
@@ -135,6 +133,7 @@ class Mlp:
                 )[0]
             if into is not None:
                 torch.bmm(h.transpose(1, 2), gradient, out=into[index][0])
+                torch.sum(gradient, dim=1, keepdim=True, out=into[index][1])
             if index or to_input:
                 gradient = torch.bmm(gradient, weight.transpose(1, 2))
         return gradient.sum(dim=0) if to_input else None
