@@ -98,7 +98,8 @@ def dump(values: Values, graph: Iterable[NodeSpec] = TRAIN) -> str:
         if lockstep and spec.sim_time:
             own['use_sim_time'] = True
         document[f'/**/{spec.name}'] = {'ros__parameters': _nested(own)}
-    return yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=99)
+    text: str = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=99)
+    return text
 
 
 def load(path: Path) -> Values:
@@ -226,7 +227,7 @@ def _parameters(spec: NodeSpec) -> set[str]:
 
 
 def _complete(spec: NodeSpec, own: Mapping[str, Any]) -> dict[str, Any]:
-    config = build(spec.config_type(), own, node=spec.name)
+    config: object = build(spec.config_type(), own, node=spec.name)
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in flatten(config).items()
@@ -234,7 +235,7 @@ def _complete(spec: NodeSpec, own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_warm_up(values: Values) -> None:
-    """The learner learns nothing before there is a classifier, and the agent waits for it."""
+    """Refuse a warm-up without a classifier at its end: learner and agent would wait for ever."""
     reward, warm_up = values['reward'], values['agent']['warmup_steps']
     round_ = reward['round_steps']
     first = -(-reward['initial_negatives'] // round_) * round_

@@ -17,7 +17,7 @@ from r3l_bringup.paths import command, prefixes
 
 _MODULES = {
     'rclpy': 'ROS 2 client library: run ./r3l, or source a ROS 2 installation',
-    'r3l_msgs.msg': 'messages of R3L: build the workspace (colcon build), source install/setup.bash',
+    'r3l_msgs.msg': 'messages of R3L: colcon build, then source install/setup.bash',
     'sensor_msgs.msg': 'package sensor_msgs of ROS 2: rosdep install --from-paths src launch',
     'trajectory_msgs.msg': 'package trajectory_msgs of ROS 2: rosdep install',
     'diagnostic_msgs.msg': 'package diagnostic_msgs of ROS 2: rosdep install',
@@ -119,8 +119,8 @@ def _machine() -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0))
     yield Finding('cores', cores >= 2, str(cores), 'training will be slow', needed=False)
     memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
-    yield Finding('memory', memory >= _MEMORY, f'{memory / 2**30:.1f} GiB', 'expected 4 GiB or more',
-                  needed=False)  # fmt: skip
+    size = f'{memory / 2**30:.1f} GiB'
+    yield Finding('memory', memory >= _MEMORY, size, 'expected 4 GiB or more', needed=False)
     shm = Path('/dev/shm')
     free = shutil.disk_usage(shm).free if shm.is_dir() else 0
     yield Finding(

@@ -100,7 +100,7 @@ def _row(name: str, line: Mapping[str, Any]) -> str:
 
 
 def _baselines(run: Path) -> dict[str, dict[str, Any]]:
-    """Evaluations of other policies that ``r3l evaluate`` or the evaluator left in the run."""
+    """Return evaluations of other policies that were left in the run."""
     found = _json(run / 'baselines.json')
     return {
         name: line

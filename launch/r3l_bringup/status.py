@@ -15,7 +15,9 @@ PHASES = (
 )  # fmt: skip
 # Scalars on the screen: field of Status -> names it may come under, the first one counts.
 SHOWN = {
-    'success_probability': ('rollout/success_probability_task', 'rollout/success_probability_random'),
+    'success_probability': (
+        'rollout/success_probability_task', 'rollout/success_probability_random',
+    ),
     'classifier_accuracy': ('vice/held_out_accuracy',),
     'novelty': ('rnd/reward_mean',),
 }  # fmt: skip

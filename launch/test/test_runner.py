@@ -77,7 +77,8 @@ def test_the_end_of_the_ending_program_ends_the_run(tmp_path: Path, program: Pro
     ]
     code, said, _ = run(programs, tmp_path, note)
     assert (code, said) == (0, [])
-    assert pids and not any(alive(pid) for pid in pids)
+    assert pids
+    assert not any(alive(pid) for pid in pids)
     assert 'ready' in (tmp_path / 'logs' / 'node.log').read_text(encoding='utf-8')
 
 

@@ -28,7 +28,7 @@ _GOALS = 20
 # Nobody learns: random actions for ever, one round of the classifier so that there is a reward.
 SETTINGS = (
     'all.steps=100000000', 'all.warmup_steps=100000000', 'learner.update_ratio=0',
-    'reward.initial_negatives=50', 'reward.initial_updates=1', 'reward.round_steps=1000000',
+    'reward.initial_negatives=50', 'reward.initial_updates=1', 'all.round_steps=1000000',
     f'reward.minimum_goals={_GOALS}',
 )  # fmt: skip
 

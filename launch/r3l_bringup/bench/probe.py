@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from itertools import pairwise
 import json
 from pathlib import Path
 import sys
@@ -106,9 +107,7 @@ def _medians(arrivals: Arrivals) -> dict[str, float]:
     images = sorted(arrivals['camera/image_raw'].items())
     commands = arrivals['joint_command']
     waits = [
-        after - commands[stamp]
-        for (stamp, _), (_, after) in zip(images, images[1:], strict=False)
-        if stamp in commands
+        after - commands[stamp] for (stamp, _), (_, after) in pairwise(images) if stamp in commands
     ]
     if waits:
         result['command -> sim -> image'] = round(float(np.median(waits)) * 1e3, 3)
