@@ -16,6 +16,6 @@ setup(
     zip_safe=False,
     maintainer='R3L maintainers',
     maintainer_email='maintainers@users.noreply.github.com',
-    description='What every R3L node shares: parameters, weight messages, images, QoS, ring files.',
+    description='What every R3L node shares: parameters, weights, images, QoS, ring files.',
     license='Apache-2.0',
 )

@@ -10,12 +10,11 @@ import tempfile
 import time
 from typing import TypeVar
 
+from r3l_node.core.domain import reserve_domain
+from r3l_node.nodes.main import make_executor
 import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-
-from r3l_node.core.domain import reserve_domain
-from r3l_node.nodes.main import make_executor
 
 N = TypeVar('N', bound=Node)
 Parameters = Mapping[str, Mapping[str, object]]

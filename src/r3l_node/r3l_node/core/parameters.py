@@ -29,7 +29,7 @@ def parameter(
     default: T,
     description: str,
     *,
-    range: tuple[float, float] | None = None,  # noqa: A002 - the word that ROS uses
+    range: tuple[float, float] | None = None,
     choices: Sequence[object] | None = None,
 ) -> T:
     """
@@ -46,7 +46,7 @@ def parameter(
         'range': range,
         'choices': None if choices is None else tuple(choices),
     }
-    return cast(T, dataclasses.field(default=default, metadata=metadata))
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +155,9 @@ def _kind(hint: Any, where: str) -> tuple[Scalar, bool]:
     if hint in (bool, int, float, str):
         return hint, False
     arguments = get_args(hint)
-    if get_origin(hint) is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
-        if arguments[0] in (int, float, str):
-            return arguments[0], True
+    is_array = get_origin(hint) is tuple and arguments[1:] == (Ellipsis,)
+    if is_array and arguments[0] in (int, float, str):
+        return arguments[0], True
     raise TypeError(f'{where}: {hint} cannot be a ROS parameter')
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import sync_folder, write_atomic
 
@@ -81,7 +80,7 @@ class MappedRing:
             raise IndexError(f'row {absolute} of a ring that holds {len(self)} of {self.count}')
         return absolute % self.capacity
 
-    def append(self, **row: object) -> int:
+    def append(self, **row: Any) -> int:
         """
         Add one row, over the oldest if the ring is full.
 
@@ -92,8 +91,8 @@ class MappedRing:
         if row.keys() != self._fields.keys():
             raise ValueError(f'row of {sorted(row)}: expected {sorted(self._fields)}')
         for name, (shape, _) in self._fields.items():
-            if np.shape(row[name]) != shape:  # type: ignore[arg-type]
-                raise ValueError(f"'{name}' has shape {np.shape(row[name])}: expected {shape}")  # type: ignore[arg-type]
+            if np.shape(row[name]) != shape:
+                raise ValueError(f"'{name}' has shape {np.shape(row[name])}: expected {shape}")
         absolute = self.count
         place = absolute % self.capacity
         for name, array in self.arrays.items():
@@ -144,9 +143,7 @@ class MappedRing:
         }
         self._count = self._map(folder / 'count.npy', (1,), np.dtype(np.uint64))
 
-    def _map(
-        self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> NDArray[Any]:
+    def _map(self, path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         try:
             array = np.lib.format.open_memmap(path, 'r+')
         except (OSError, ValueError) as error:

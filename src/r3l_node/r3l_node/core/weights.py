@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-import safetensors.numpy
-
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
+from safetensors import SafetensorError
+import safetensors.numpy
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -72,9 +71,9 @@ def pack(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> by
             'data_offsets': [start, end],
         }
         start = end
-    text = json.dumps(header, separators=(',', ':'), ensure_ascii=False).encode()
-    text += b' ' * (-len(text) % 8)
-    return b''.join([len(text).to_bytes(8, 'little'), text, *chunks])
+    encoded = json.dumps(header, separators=(',', ':'), ensure_ascii=False).encode()
+    encoded += b' ' * (-len(encoded) % 8)
+    return b''.join([len(encoded).to_bytes(8, 'little'), encoded, *chunks])
 
 
 def unpack(data: bytes | bytearray | memoryview) -> tuple[Tensors, dict[str, str]]:
@@ -141,7 +140,7 @@ def _metadata(content: bytes) -> dict[str, str]:
         raise WeightsError(f'not a safetensors file: expected at most {MAX_TENSORS} tensors')
     metadata = header.pop('__metadata__', {})
     for name, entry in header.items():
-        if not isinstance(entry, dict) or entry.get('dtype') not in DTYPES:
+        if not isinstance(entry, dict) or str(entry.get('dtype')) not in DTYPES:
             raise WeightsError(f"tensor '{name}' has no dtype of {', '.join(DTYPES)}")
         shape = entry.get('shape')
         if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:

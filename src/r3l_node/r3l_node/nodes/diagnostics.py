@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from r3l_node.nodes.qos import DIAGNOSTICS
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-
-from r3l_node.nodes.qos import DIAGNOSTICS
 
 
 class Level(IntEnum):

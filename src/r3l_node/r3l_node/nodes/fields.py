@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
 from r3l_node.core.errors import ConfigError
-
-_CODES = {'float32': 'f', 'float64': 'd'}
 
 
 class MessageError(ConfigError):
@@ -30,7 +27,7 @@ def float_field(values: ArrayLike, dtype: str = 'float32') -> 'array[float]':
     :param values: any shape; flattened in C order.
     :param dtype: ``'float32'`` or ``'float64'``, as the field is.
     """
-    data = array(_CODES[dtype])
+    data: array[float] = array('f' if dtype == 'float32' else 'd')
     data.frombytes(np.asarray(values, dtype).tobytes())
     return data
 

@@ -3,10 +3,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.nodes.fields import byte_field, MessageError
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
-
-from r3l_node.nodes.fields import byte_field, MessageError
 
 CHANNELS = {'rgb8': 3, 'bgr8': 3, 'mono8': 1, 'rgba8': 4, 'bgra8': 4}
 

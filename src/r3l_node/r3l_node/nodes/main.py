@@ -6,12 +6,11 @@ import signal
 import sys
 import threading
 
+from r3l_node.core.errors import ConfigError
 import rclpy
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-
-from r3l_node.core.errors import ConfigError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CONFIG_EXIT_CODE = 2

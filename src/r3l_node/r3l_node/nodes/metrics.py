@@ -4,10 +4,9 @@
 from collections.abc import Mapping
 
 from r3l_msgs.msg import Metrics
-from rclpy.node import Node
-
 from r3l_node.nodes.fields import float_field
 from r3l_node.nodes.qos import METRICS
+from rclpy.node import Node
 
 
 class MetricsPublisher:

@@ -3,10 +3,9 @@
 
 from typing import TypeVar
 
+from r3l_node.core.parameters import build, flatten, Spec, specs
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
-
-from r3l_node.core.parameters import build, flatten, Spec, specs
 
 T = TypeVar('T')
 

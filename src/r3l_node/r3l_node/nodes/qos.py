@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Quality of service of every R3L topic, in one place."""
 
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, qos_profile_sensor_data, QoSProfile
-from rclpy.qos import ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    qos_profile_sensor_data,
+    QoSProfile,
+    ReliabilityPolicy,
+)
 
 
 def _reliable(depth: int, *, late_joiners: bool = False) -> QoSProfile:

@@ -3,7 +3,6 @@
 
 from builtin_interfaces.msg import Time
 from r3l_msgs.msg import Weights
-
 from r3l_node.core.weights import digest, Tensors, unpack, WeightsError
 from r3l_node.nodes.fields import byte_field
 
