@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import sys
 
-from r3l_bringup.cli import app
-from r3l_node.core.errors import ConfigError
-
 
 def main() -> None:
     """Run a command; what the user can mend is one sentence and exit code 2."""
     try:
-        app()
-    except ConfigError as error:
-        print(f'r3l: {error}', file=sys.stderr)
-        sys.exit(2)
+        # Imported here, so that Ctrl-C is as quiet at the start as later.
+        from r3l_bringup.cli import app
+        from r3l_node.core.errors import ConfigError
+
+        try:
+            app()
+        except ConfigError as error:
+            print(f'r3l: {error}', file=sys.stderr)
+            sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == '__main__':

@@ -46,9 +46,7 @@ def test_the_same_parameters_continue_a_run(run: Run) -> None:
 
 
 def test_other_parameters_are_refused(run: Run) -> None:
-    with pytest.raises(
-        ConfigError, match='was begun with monitor.seed 3, not 4: expected the same'
-    ):
+    with pytest.raises(ConfigError, match=r'monitor\.seed 3, not 4: expected the same'):
         prepare(Request(seed=4, sets=SMALL), run.folder, Path())
 
 

@@ -21,6 +21,7 @@ from r3l_bringup.status import read_status
 from r3l_node.core.domain import reserve_domain
 import rclpy
 from rclpy.context import Context
+from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 
 STEPS = 450
@@ -30,6 +31,7 @@ SETTINGS = (
     'reward.initial_updates=10', 'reward.updates_per_round=2', 'evaluator.starts=2',
     'evaluator.every=1000', 'evaluator.baselines=false', 'learner.update_ratio=0.2',
     'learner.capacity=2000',
+    'learner.metrics_steps=50',
 )  # fmt: skip
 # Services that every ROS node has; they cannot move anything, all parameters being read-only.
 OF_ROS = ('rcl_interfaces/srv/', 'type_description_interfaces/srv/')
@@ -45,6 +47,7 @@ class Training:
     run: Path
     process: subprocess.Popen[bytes]
     observer: Node
+    executor: Executor
 
     def env_steps(self) -> int:
         """Env steps that the monitor has seen."""
@@ -58,10 +61,8 @@ class Training:
                 words = entry.read_bytes().split(b'\0')
             except OSError:
                 continue
-            if (
-                f'__node:={name}'.encode() in words
-                and str(self.run / 'config.yaml').encode() in words
-            ):
+            mine = {f'__node:={name}'.encode(), str(self.run / 'config.yaml').encode()}
+            if mine <= set(words):
                 return int(entry.parent.name)
         return None
 
@@ -72,7 +73,7 @@ class Training:
             assert self.process.poll() is None, f'the training ended before {what}'
             assert time.monotonic() < deadline, f'{what}: not after {timeout} s'
             # Half a second in which the nodes have the machine for themselves.
-            rclpy.spin_once(self.observer, timeout_sec=0.5)
+            self.executor.spin_once(timeout_sec=0.5)
 
 
 @pytest.fixture(scope='module')
@@ -89,7 +90,9 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Training]:
         rclpy.init(context=context, domain_id=domain)
         observer = rclpy.create_node('observer', context=context)
         try:
-            yield Training(run, process, observer)
+            executor = SingleThreadedExecutor(context=context)
+            executor.add_node(observer)
+            yield Training(run, process, observer, executor)
         finally:
             observer.destroy_node()
             rclpy.try_shutdown(context=context)
