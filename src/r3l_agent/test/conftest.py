@@ -5,13 +5,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from r3l_agent.core.replay.buffer import Row
+from r3l_agent.core.schedule import Model
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
 from r3l_reward.core.vice import ViceConfig
 from r3l_reward.core.vice.model import build_network, MODEL
 import torch
-
-from r3l_agent.core.replay.buffer import Row
-from r3l_agent.core.schedule import Model
 
 LATENT = 4
 

@@ -4,7 +4,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-
 from r3l_agent.core.decision import Actor, Array, Observation, PolicyKind, PolicyVersion
 from r3l_agent.core.observation import JointRange
 

@@ -33,13 +33,14 @@ class AgentState:
     turn: int = 0
     ends: tuple[int, ...] = ()
 
-    def reserve(self, messages: int) -> 'AgentState':
+    def reserve(self, messages: int, episodes: int) -> 'AgentState':
         """
-        Return the state to restart from if the running episode is lost.
+        Return the state to restart from if what comes next is lost.
 
-        :param messages: messages that the episode may still take; their numbers are never used again.
+        :param messages: numbers of messages that are never used again.
+        :param episodes: numbers of episodes that are never used again.
         """
-        return replace(self, sequence=self.sequence + messages)
+        return replace(self, sequence=self.sequence + messages, episode=self.episode + episodes)
 
     def to_json(self) -> str:
         """Serialise."""

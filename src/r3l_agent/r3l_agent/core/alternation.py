@@ -9,7 +9,6 @@ between two episodes a homing of the robot alone. One observation in, one decisi
 from dataclasses import replace
 
 import numpy as np
-
 from r3l_agent.core.acting import Episode, policy_action, random_action
 from r3l_agent.core.agent_config import AgentConfig
 from r3l_agent.core.agent_state import AgentState
@@ -87,9 +86,14 @@ class Alternation:
         ends = self._state.ends
         return ends[0] if len(ends) == 2 else 0
 
-    def reserved(self) -> AgentState:
-        """Return the state to keep while an episode runs: a restart repeats no number of it."""
-        return self._state.reserve(self.config.episode_steps + 1 - self.step)
+    def reserved(self, episodes: int) -> AgentState:
+        """
+        Return the state to keep while episodes run: a restart repeats no number of theirs.
+
+        :param episodes: the running one and those after it.
+        """
+        length = self.config.episode_steps + 1
+        return self._state.reserve(length * episodes - self.step, episodes - 1)
 
     def note_received(self, count: int) -> None:
         """

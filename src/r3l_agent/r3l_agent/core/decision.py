@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_agent.core.observation import ObservationSpec
 
 Array = NDArray[np.float32]

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_perception.core.vae import from_weights as encoder_from_weights
-from r3l_reward.core.vice import RewardModel
-
 from r3l_agent.core.learner import Learner
 from r3l_agent.core.observation import JointRange
 from r3l_agent.core.replay.buffer import Row
@@ -17,6 +14,8 @@ from r3l_agent.core.training_config import LearnerConfig
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 from r3l_node.core.weights import digest, load, pack, save
+from r3l_perception.core.vae import from_weights as encoder_from_weights
+from r3l_reward.core.vice import RewardModel
 
 LEARNER_FILE = 'learner.safetensors'
 POLICY_FILE = 'policy.safetensors'

@@ -8,12 +8,11 @@ import logging
 import threading
 from time import monotonic
 
-import torch
-
 from r3l_agent.core.replay.buffer import Row
 from r3l_agent.core.schedule import Model
 from r3l_agent.core.training import Training
 from r3l_node.core.weights import WeightsError
+import torch
 
 LOG = logging.getLogger(__name__)
 IDLE_WAIT = 0.2  # [s]
@@ -116,7 +115,7 @@ class Worker:
                             self._changed.wait(IDLE_WAIT)
                 self._keep_house()
             self._save()
-        except Exception as error:  # noqa: BLE001 - ends the node in its own thread
+        except Exception as error:
             LOG.exception('the learner failed')
             self.error = error
 

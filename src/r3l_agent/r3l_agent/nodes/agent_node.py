@@ -5,12 +5,6 @@ from collections import deque
 from pathlib import Path
 from time import monotonic
 
-from r3l_msgs.msg import AgentStatus, Latent, LearnerStatus, Reward, Transition, Weights
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-
 from r3l_agent.core.agent_config import AgentConfig
 from r3l_agent.core.agent_state import AgentState, AgentStateError
 from r3l_agent.core.alternation import Alternation
@@ -24,6 +18,7 @@ from r3l_agent.nodes.conversions import (
     nanoseconds,
     policy_version,
 )
+from r3l_msgs.msg import AgentStatus, Latent, LearnerStatus, Reward, Transition, Weights
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 from r3l_node.nodes import qos
@@ -32,9 +27,15 @@ from r3l_node.nodes.fields import float_field, MessageError
 from r3l_node.nodes.main import run
 from r3l_node.nodes.metrics import MetricsPublisher
 from r3l_node.nodes.parameters import declare
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 STATE_FILE = 'agent_state.json'
 RATE_WINDOW = 10  # [s]
+# Episodes per write of the state file: waiting for the disk costs some control steps otherwise.
+RESERVED_EPISODES = 8
 Complete = Joined[JointState, Image, Latent]
 
 
@@ -60,6 +61,7 @@ class AgentNode(Node):
         learned = self._config.perturbation == 'rnd'
         self._kinds = (PolicyKind.TASK, PolicyKind.PERTURBATION) if learned else (PolicyKind.TASK,)
         self._malformed = 0
+        self._reserved = 0
         self._reason = ''
         self._idle_since: float | None = None
         self._pace: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW + 1)
@@ -104,6 +106,13 @@ class AgentNode(Node):
     def _save(self, state: AgentState) -> None:
         if self._file is not None:
             write_atomic(self._file, state.to_json())
+
+    def _reserve(self, sequence: int) -> None:
+        """Make sure that no number of the coming episode is used again after a restart."""
+        if sequence + self._config.episode_steps >= self._reserved:
+            state = self._alternation.reserved(RESERVED_EPISODES)
+            self._save(state)
+            self._reserved = state.sequence
 
     def _on_joints(self, message: JointState) -> None:
         self._take(self._joiner.add_joints(nanoseconds(message.header), message))
@@ -180,7 +189,7 @@ class AgentNode(Node):
         step = decision.step
         assert step is not None
         if step.first:
-            self._save(self._alternation.reserved())
+            self._reserve(step.sequence)
             self._publish_metrics()
         self._scores.follow(decision.stamp, step)
         fill_transition(self._transition, step, image)

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_msgs.msg import Latent, Transition, Weights
-from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Header
-
 from r3l_agent.core.decision import PolicyKind, PolicyVersion, Step
 from r3l_agent.core.policy import Policy
 from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Row, TASK
+from r3l_msgs.msg import Latent, Transition, Weights
 from r3l_node.core.weights import WeightsError
 from r3l_node.nodes.fields import float_array, float_field, MessageError
 from r3l_node.nodes.images import image_array
 from r3l_node.nodes.weights import read_weights
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Header
 
 
 def nanoseconds(header: Header) -> int:

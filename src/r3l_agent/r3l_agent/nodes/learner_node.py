@@ -3,16 +3,12 @@
 
 from collections.abc import Mapping
 
-from r3l_msgs.msg import LearnerStatus, Transition, Weights
-from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
-import torch
-
 from r3l_agent.core.schedule import Model
 from r3l_agent.core.training import Training
 from r3l_agent.core.training_config import LearnerConfig
 from r3l_agent.core.worker import Listener, Worker
 from r3l_agent.nodes.conversions import nanoseconds, read_transition
+from r3l_msgs.msg import LearnerStatus, Transition, Weights
 from r3l_node.core.errors import ConfigError
 from r3l_node.nodes import qos
 from r3l_node.nodes.diagnostics import Diagnostics, Level, Report
@@ -21,6 +17,9 @@ from r3l_node.nodes.main import run
 from r3l_node.nodes.metrics import MetricsPublisher
 from r3l_node.nodes.parameters import declare
 from r3l_node.nodes.weights import read_weights, weights_message
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+import torch
 
 STATUS_PERIOD = 0.4  # [s]
 STOP_TIMEOUT = 2.5  # [s]

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-
 from r3l_agent.core.agent_config import AgentConfig
 from r3l_agent.core.agent_state import AgentState
 from r3l_agent.core.alternation import Alternation
@@ -267,14 +266,14 @@ def test_images_between_two_control_steps_are_early() -> None:
 def test_a_restart_from_the_reserved_state_repeats_no_sequence_number() -> None:
     alternation = with_policy()
     before = steps_of(run(alternation, 3))
-    kept = alternation.reserved()
+    kept = alternation.reserved(2)
     before += steps_of(run(alternation, 2, 3))
     restarted = Alternation(SMALL, AgentState.from_json(kept.to_json(), 'valve'))
     restarted.policies.add(policy(0, 1))
     restarted.note_received(3)
     after = steps_of(run(restarted, 20, 10))
-    assert after[0].sequence == before[0].sequence + 5
-    assert after[0].episode == 1
+    assert after[0].sequence == before[0].sequence + 10
+    assert after[0].episode == 2
     assert restarted.state.env_steps == 3 + sum(not s.last for s in after)
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from r3l_agent.core.agent_config import AgentConfig
 from r3l_agent.core.agent_state import AgentState, AgentStateError
 from r3l_agent.core.alternation import Alternation

@@ -6,7 +6,6 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
-
 from r3l_agent.core.join import Joined, ObservationJoiner
 
 PARTS = ('joints', 'image', 'latent')

@@ -4,7 +4,6 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
-
 from r3l_agent.core.schedule import ClassifierSchedule, Model, updates_due
 
 

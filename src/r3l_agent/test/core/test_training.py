@@ -9,7 +9,6 @@ from time import monotonic
 
 import numpy as np
 import pytest
-
 from r3l_agent.core.policy import Policy
 from r3l_agent.core.training import Training
 from r3l_agent.core.training_config import LearnerConfig

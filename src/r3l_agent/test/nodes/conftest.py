@@ -5,19 +5,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from r3l_msgs.msg import AgentStatus, Latent, LearnerStatus, Transition, Weights
-from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
-from trajectory_msgs.msg import JointTrajectory
-
 from r3l_agent.core.agent_config import JOINT_NAMES
 from r3l_agent.core.observation import JointRange, ObservationSpec
 from r3l_agent.core.policy import describe
+from r3l_msgs.msg import AgentStatus, Latent, LearnerStatus, Transition, Weights
 from r3l_node.core.weights import pack
 from r3l_node.nodes import qos
 from r3l_node.nodes.fields import float_field
 from r3l_node.nodes.images import image_message
 from r3l_node.nodes.weights import weights_message
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
 
 LATENT = 4
 PERIOD = 200_000_000

@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from r3l_msgs.msg import AgentStatus, Reward, Transition, Weights
-from r3l_msgs.msg import Metrics
-
 from r3l_agent.nodes.agent_node import AgentNode
+from r3l_msgs.msg import AgentStatus, Metrics, Reward, Transition, Weights
 from r3l_node.core.errors import ConfigError
 from r3l_node.nodes import qos
 from r3l_node.testing import Graph, graph
@@ -137,11 +135,11 @@ def test_a_restarted_agent_goes_on_with_higher_numbers(
         agent, sim = start(nodes, fake_sim)
         sim.observe()
         nodes.spin_until(lambda: len(sim.transitions) >= 7)
-        # As kill -9 leaves it: only what was reserved at the start of the episode is there.
+        # As kill -9 leaves it: only what was reserved for eight episodes at the start is there.
         killed = (tmp_path / 'agent_state.json').read_text()
         agent.close = lambda: None
         before = [t.sequence for t in sim.transitions]
-    assert json.loads(killed)['sequence'] == 10
+    assert json.loads(killed)['sequence'] == 40
     with graph(parameters) as nodes:
         _, sim = start(nodes, fake_sim)
         sim.k = 1000
@@ -150,9 +148,9 @@ def test_a_restarted_agent_goes_on_with_higher_numbers(
         sim.observe()
         nodes.spin_until(lambda: len(sim.transitions) >= 5)
         assert sim.transitions[0].first
-        assert sim.transitions[0].sequence == 10 > max(before)
-        assert sim.transitions[0].episode == 2
-    assert json.loads((tmp_path / 'agent_state.json').read_text())['sequence'] >= 14
+        assert sim.transitions[0].sequence == 40 > max(before)
+        assert sim.transitions[0].episode == 8
+    assert json.loads((tmp_path / 'agent_state.json').read_text())['sequence'] >= 44
 
 
 def test_the_run_folder_of_another_task_is_refused(tmp_path: Path) -> None:

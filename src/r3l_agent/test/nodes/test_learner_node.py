@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from r3l_msgs.msg import LearnerStatus, Metrics, Transition, Weights
-from std_msgs.msg import Header
-
 from r3l_agent.nodes.conversions import policy_version
 from r3l_agent.nodes.learner_node import LearnerNode
+from r3l_msgs.msg import LearnerStatus, Metrics, Transition, Weights
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.weights import pack
 from r3l_node.nodes import qos
@@ -19,6 +17,7 @@ from r3l_node.nodes.fields import float_field
 from r3l_node.nodes.images import image_message
 from r3l_node.nodes.weights import weights_message
 from r3l_node.testing import Graph, graph
+from std_msgs.msg import Header
 
 SMALL = {
     'warmup_steps': 8, 'latent_size': 4, 'hidden': [8], 'batch': 4, 'capacity': 400,
