@@ -139,7 +139,7 @@ def test_a_state_survives_its_file() -> None:
 
 
 def test_joint_parameters_that_disagree_are_refused() -> None:
-    with pytest.raises(ParameterError, match='agent.home has 2 values'):
+    with pytest.raises(ParameterError, match=r'agent\.home has 2 values'):
         AgentConfig(home=(0.0, 0.0))
     with pytest.raises(ParameterError, match='expected low < high and home between'):
         AgentConfig(joint_low=(2.0,) * 9)

@@ -43,6 +43,9 @@ class Recorder:
             entries.append(entry)
             self.changed.notify_all()
 
+    def reached(self, env_steps: int) -> Callable[[], bool]:
+        return lambda: bool(self.policies) and self.policies[-1][1] == env_steps
+
     def wait(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
         end = monotonic() + timeout
         with self.changed:
@@ -171,7 +174,7 @@ def test_a_torn_checkpoint_is_refused(tmp_path: Path) -> None:
     Training(config).save()
     path = tmp_path / 'checkpoints' / 'learner.safetensors'
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(ConfigError, match='learner.safetensors'):
+    with pytest.raises(ConfigError, match=r'learner\.safetensors'):
         Training(config)
 
 
@@ -247,8 +250,8 @@ def test_learning_does_not_depend_on_when_the_data_arrives(
             worker.put_row(make_row(k), 1)
             if slow and k % 5 == 4:
                 steps = (k + 1) * 4 // 5
-                recorder.wait(lambda s=steps: recorder.policies and recorder.policies[-1][1] == s)
-        recorder.wait(lambda: recorder.policies and recorder.policies[-1][1] == 20)  # noqa: B023
+                recorder.wait(recorder.reached(steps))
+        recorder.wait(recorder.reached(20))
         assert worker.stop(5.0)
         results.append(unpack(recorder.policies[-1][2])[0])
     for name, value in results[0].items():

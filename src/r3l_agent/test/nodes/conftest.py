@@ -2,6 +2,7 @@
 """A simulator, an encoder and a learner that take no time, for the tests of the agent's nodes."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ class FakeSim(Node):
         tensors = {}
         for which in ('task', 'perturbation', 'deployed'):
             sizes = (spec.size, 16, 18)
-            for layer, shape in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+            for layer, shape in enumerate(pairwise(sizes)):
                 tensors[f'{which}.weight{layer}'] = rng.normal(0, 0.3, shape).astype(np.float32)
                 tensors[f'{which}.bias{layer}'] = np.zeros(shape[1], np.float32)
         data = pack(tensors, describe(spec, LIMITS))
