@@ -78,3 +78,12 @@ def test_targets_move_by_the_target_rate() -> None:
     sac.update(batch(0))
     expected = before + 0.05 * (sac.critic_flat - before)
     assert torch.allclose(sac.target_flat, expected, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_changes_no_weight() -> None:
+    sac = Sac(CONFIG, 0)
+    before = {name: value.clone() for name, value in sac.state().items()}
+    poison = batch(0)._replace(reward=torch.full((64,), torch.nan))
+    assert not torch.isfinite(sac.update(poison)['critic_loss'])
+    assert torch.equal(before['critic'], sac.critic_flat)
+    assert torch.equal(before['critic_mean'], sac.state()['critic_mean'])

@@ -101,6 +101,8 @@ class Sac:
         """
         Make one gradient step on the critics, the actor and the temperature.
 
+        A part whose loss is not finite is left as it is; the metrics show it.
+
         :param batch: transitions.
         :return: scalars by name; read them only where they are shown.
         """
@@ -132,6 +134,8 @@ class Sac:
         inputs = torch.cat([batch.observation, batch.action], dim=-1)
         q = self.critic.forward(self._critic_layers, inputs, tape).squeeze(-1)
         loss, gradient = critic_loss(q, target)
+        if not loss.isfinite():
+            return {'critic_loss': loss, 'q_mean': target.mean()}
         self.critic.backward(
             self._critic_layers, tape, gradient.unsqueeze(-1), self._critic_gradients
         )
@@ -150,6 +154,8 @@ class Sac:
         inputs = torch.cat([observation, drawn.action], dim=-1)
         q = self.critic.forward(self._critic_layers, inputs, critic_tape).squeeze(-1)
         loss, to_q = actor_loss(q, drawn.log_prob, temperature)
+        if not loss.isfinite():
+            return {'actor_loss': loss}
         to_input = self.critic.backward(
             self._critic_layers, critic_tape, to_q.unsqueeze(-1), None, to_input=True
         )
