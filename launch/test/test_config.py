@@ -36,7 +36,7 @@ PUBLISHED = {
         'share_replay': False, 'capacity': 1_000_000, 'update_ratio': 0.5,
         'perturbation_interval': 1, 'perturbation': 'rnd', 'rnd_input': 'pixels',
         'rnd_output': 512, 'rnd_learning_rate': 1e-4, 'rnd_clip': 1000.0, 'task_novelty': 1.0,
-        'normalise_reward': True, 'history': 1, 'bootstrap_switch': False,
+        'normalise_reward': True, 'history': 1, 'bootstrap_switch': False, 'actor_average': 0.0,
     },
     'sim': {'control_rate': 10.0, 'image_size': 32},
     'evaluator': {'starts': 8},

@@ -53,7 +53,7 @@ class LearningConfig:
         0.1, 'entropy weight at the start [reward per nat]', range=(1e-6, 100.0)
     )
     actor_average: float = parameter(
-        0.0,
+        0.002,
         'share of the task actor that moves into the deployed one per update; 0 deploys itself',
         range=(0.0, 1.0),
     )
