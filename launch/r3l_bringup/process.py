@@ -32,6 +32,7 @@ class Program:
     after: tuple[str, ...] = ()  # names of the programs whose ready line it waits for
     respawn: bool = True
     ends_run: bool = False
+    optional: bool = False  # its end changes nothing
     nice: int = 0
 
 

@@ -98,7 +98,11 @@ class Runner:
         self._signal = number
 
     def _tick(self) -> float:
-        starting = any(m.process.state is not State.READY for m in self.members.values())
+        waiting = (State.WAITING, State.STARTING)
+        starting = any(
+            m.process.state in waiting and not m.process.program.optional
+            for m in self.members.values()
+        )
         return _TICK_STARTING if starting else _TICK
 
     def _supervise(self, now: float) -> None:
@@ -112,7 +116,7 @@ class Runner:
                     process.start(now)
             elif process.state is State.READY:
                 member.was_ready = True
-            elif process.state is State.STARTING and now - process.started_at > READY_TIMEOUT:
+            elif _is_late(process, now):
                 raise RunFailedError(
                     f'{process.program.name} was not ready after {READY_TIMEOUT:.0f} s '
                     f'(see {process.log})'
@@ -130,6 +134,9 @@ class Runner:
             self._ended = True
             return
         what = f'{program.name} {_died(code)}'
+        if program.optional:
+            self._on_event(what)
+            return
         self._record(program.name, code)
         if code == EXIT_BAD_INPUT:
             raise RunFailedError(f'{what}: {process.last_words()}')
@@ -167,6 +174,12 @@ class Runner:
                 for process in alive:
                     process.signal(number)
             wakeup.wait(_TICK_STARTING)
+
+
+def _is_late(process: NodeProcess, now: float) -> bool:
+    if process.program.optional or process.state is not State.STARTING:
+        return False
+    return now - process.started_at > READY_TIMEOUT
 
 
 def _died(code: int) -> str:

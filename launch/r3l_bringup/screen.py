@@ -82,7 +82,11 @@ class Screen:
 
     def _plain(self, status: Status, members: Mapping[str, Member]) -> None:
         line = plain_line(status)
-        waiting = [n for n, m in members.items() if m.process.state is not State.READY]
+        waiting = [
+            name
+            for name, member in members.items()
+            if member.process.state is not State.READY and not member.process.program.optional
+        ]
         if waiting:
             line += f'  not ready: {", ".join(waiting)}'
         if line != self._last:

@@ -18,6 +18,14 @@ from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.screen import Screen
 
+VIEWER = Program(
+    'viewer',
+    [sys.executable, '-m', 'r3l_bringup.viewer', '--ros-args', '--disable-external-lib-logs'],
+    after=('monitor',),
+    respawn=False,
+    optional=True,
+)
+
 
 def programs(config_file: Path, graph: Iterable[NodeSpec] = TRAIN) -> list[Program]:
     """
@@ -46,9 +54,14 @@ def train(
 
     :param folder: run folder; None: a new one below ``runs`` in the current folder.
     :param given: False if the user named nothing but the folder.
+    :param viewer: show a window with the camera's image.
     :return: exit code.
     :raises ConfigError: before anything starts.
     """
+    if viewer:
+        from r3l_bringup.viewer import check_display
+
+        check_display()
     run = prepare(request, folder, Path('runs'), given)
     held = lock(run.folder)
     print(f'{"continuing" if run.resumed else "run folder"} {run.folder}', flush=True)
@@ -56,9 +69,8 @@ def train(
         with run_domain() as domain, Screen(run.folder) as screen:
             environment = graph_environment(domain)
             screen.say(f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}')
-            runner = Runner(
-                programs(run.config_file), run.folder, environment, screen.tick, screen.say
-            )
+            started = [*programs(run.config_file), *([VIEWER] if viewer else [])]
+            runner = Runner(started, run.folder, environment, screen.tick, screen.say)
             code = runner.run()
     finally:
         os.close(held)

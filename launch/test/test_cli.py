@@ -16,6 +16,8 @@ import pytest
 def r3l(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command."""
     environment = {**os.environ, 'COLUMNS': '100', 'NO_COLOR': '1'}
+    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
+        environment.pop(name, None)
     return subprocess.run(
         [sys.executable, '-m', 'r3l_bringup', *arguments],
         cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False,
@@ -33,6 +35,10 @@ def r3l(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         (
             ['evaluate', '--run', 'nowhere'],
             'r3l: nowhere is no run: expected a folder with config.yaml\n',
+        ),
+        (
+            ['train', '--viewer'],
+            'r3l: --viewer needs a display: expected DISPLAY or WAYLAND_DISPLAY to be set\n',
         ),
         (['bench', 'gpu'], "r3l: bench is 'gpu': expected one of graph, learner, sim\n"),
         (

@@ -151,6 +151,25 @@ def test_a_node_that_refuses_its_parameters_fails_the_run_at_once(
     assert (code, said) == (1, ["run failed: sim ended with code 2: sim.task is 'x'"])
 
 
+def test_the_end_of_an_optional_program_changes_nothing(
+    tmp_path: Path, program: ProgramMaker
+) -> None:
+    """A window that is closed."""
+    ended = "import sys; print('ready', flush=True); sys.exit(1)"
+    viewer = program('viewer', ended, respawn=False, optional=True)
+    wait = f"""
+        import os, pathlib, signal
+        print('ready', flush=True)
+        log = pathlib.Path({str(tmp_path / 'logs' / 'viewer.log')!r})
+        while not log.exists() or 'ready' not in log.read_text():
+            os.sched_yield()
+    """
+    monitor = program('monitor', wait, ends_run=True)
+    code, _, runner = run([viewer, monitor], tmp_path)
+    assert code == 0
+    assert runner.members['viewer'].restarts == 0
+
+
 def test_a_missing_executable_fails_the_run(tmp_path: Path) -> None:
     """With a sentence."""
     code, said, _ = run([Program('node', ['/nowhere/node'])], tmp_path)

@@ -25,12 +25,17 @@ import torch
 
 NODES = ('sim', 'encoder', 'reward', 'agent', 'learner')
 _GOALS = 20
-# Nobody learns: random actions for ever, one round of the classifier so that there is a reward.
+# Random actions for ever; the classifier is trained just enough that there are rewards.
 SETTINGS = (
-    'all.steps=100000000', 'all.warmup_steps=100000000', 'learner.update_ratio=0',
-    'reward.initial_negatives=50', 'reward.initial_updates=1', 'all.round_steps=1000000',
+    'all.steps=100000000',
+    'all.warmup_steps=100000000',
+    'learner.update_ratio=0',
+    'all.round_steps=500',
+    'reward.initial_negatives=500',
+    'reward.initial_updates=1',
+    'reward.updates_per_round=1',
     f'reward.minimum_goals={_GOALS}',
-)  # fmt: skip
+)
 
 
 def measure(seconds: float) -> dict[str, Any]:

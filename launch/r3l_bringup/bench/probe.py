@@ -69,7 +69,7 @@ def _rate(node: Node, seconds: float) -> float:
 
     def on_status(msg: AgentStatus) -> None:
         # The first steps are slow: caches are cold and connections are made.
-        if msg.env_steps > 200:
+        if msg.env_steps > 600:
             seen.append((time.monotonic(), msg.env_steps))
 
     subscription = node.create_subscription(AgentStatus, 'agent/status', on_status, STATUS)
