@@ -19,7 +19,7 @@ Observation = dict[str, NDArray[Any]]
 PICTURE_SIZE = (480, 640)  # of render() [px]
 
 
-class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
+class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):  # type: ignore[misc]
     """
     Turn the valve to angle 0.
 
@@ -49,7 +49,7 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         low, high = np.array(JOINT_LOW), np.array(JOINT_HIGH)
         self._middle, self._half = (low + high) / 2, (high - low) / 2
         self.action_space = spaces.Box(-1.0, 1.0, (JOINTS,), np.float32)
-        self.observation_space = spaces.Dict(  # type: ignore[assignment]
+        self.observation_space = spaces.Dict(
             {
                 'image': spaces.Box(0, 255, (image_size, image_size, 3), np.uint8),
                 'joint_position': spaces.Box(-np.pi, np.pi, (JOINTS,), np.float32),

@@ -82,7 +82,7 @@ class GlRenderer:
         _current.renderer = self
 
 
-def _gl_context(library: str, width: int, height: int) -> Any:  # noqa: ANN401 two unrelated types
+def _gl_context(library: str, width: int, height: int) -> Any:
     if library == 'egl':
         from mujoco.egl import GLContext
     else:
