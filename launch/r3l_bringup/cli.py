@@ -45,7 +45,7 @@ def train(
     from r3l_bringup.config import Request
     from r3l_bringup.train import train as run_training
 
-    options = (task, profile, steps, seed, pace)
+    options = (task, profile, seed, pace)
     given = any(option is not None for option in options) or bool(sets) or run is None
     request = Request(
         task=task or 'valve',

@@ -43,8 +43,8 @@ def prepare(request: Request, folder: Path | None, runs: Path, given: bool = Tru
     Make a run folder, or take up the one that is there.
 
     :param folder: the run folder; None: a new one in ``runs``, named by time, task and seed.
-    :param given: False if the user named nothing but the folder: an existing run then keeps
-        its own parameters.
+    :param given: False if the user named nothing but the folder and perhaps the steps: an
+        existing run then keeps its other parameters.
     :raises ConfigError: if the request is wrong or the folder belongs to another run.
     """
     if folder is not None and (folder / CONFIG).exists():
@@ -110,10 +110,10 @@ def _resume(request: Request, folder: Path, given: bool) -> Run:
         if request.steps is None:
             request = replace(request, steps=monitor.get('steps'))
         _refuse_changes(stored, config.resolve(request), folder)
-        if request.steps != monitor.get('steps'):
-            for own in stored.values():
-                if 'steps' in own:
-                    own['steps'] = request.steps
+    if request.steps is not None:
+        for own in stored.values():
+            if 'steps' in own:
+                own['steps'] = request.steps
     # The folder may have been moved since.
     made_goals = (folder / 'goals').is_dir()
     _place(stored, folder, made_goals=made_goals)

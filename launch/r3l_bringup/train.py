@@ -53,7 +53,7 @@ def train(
     Train to the end, showing the screen.
 
     :param folder: run folder; None: a new one below ``runs`` in the current folder.
-    :param given: False if the user named nothing but the folder.
+    :param given: False if the user named nothing but the folder and perhaps the steps.
     :param viewer: show a window with the camera's image.
     :return: exit code.
     :raises ConfigError: before anything starts.

@@ -41,7 +41,8 @@ def test_the_same_parameters_continue_a_run(run: Run) -> None:
     assert again.resumed
     longer = prepare(Request(seed=3, steps=200_000, sets=SMALL), run.folder, Path())
     assert longer.values['agent']['steps'] == 200_000
-    by_name_only = prepare(Request(), run.folder, Path(), given=False)
+    by_name_only = prepare(Request(steps=300_000), run.folder, Path(), given=False)
+    assert by_name_only.values['agent']['steps'] == 300_000
     assert by_name_only.values['agent']['seed'] == 3
 
 
