@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``ros2 launch r3l_bringup evaluate.launch.py run:=DIR``: a trained policy from fixed starts."""
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from r3l_bringup.launching import evaluation_actions
-
-from launch import LaunchDescription
 
 ARGUMENTS = (
     ('run', None, 'Folder of the run.'),

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``ros2 launch r3l_bringup train.launch.py task:=valve``: the training graph."""
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from r3l_bringup.launching import training_actions
-
-from launch import LaunchDescription
 
 ARGUMENTS = (
     ('task', 'valve', 'What the hand learns.'),

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 import sys
 
+from launch import LaunchContext
 from launch.action import Action
 from launch.actions import (
     EmitEvent,
@@ -26,8 +27,6 @@ from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment
 from r3l_bringup.graph import NodeSpec, READY, RESPAWN_DELAYS, RESPAWN_LIMIT, TRAIN
 from r3l_bringup.prepare import lock, prepare, Run
-
-from launch import LaunchContext
 
 
 def training_actions(context: LaunchContext) -> list[Action]:

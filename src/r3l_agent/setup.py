@@ -16,7 +16,7 @@ setup(
     zip_safe=False,
     maintainer='R3L maintainers',
     maintainer_email='maintainers@users.noreply.github.com',
-    description='Soft actor-critic, novelty and the alternation of task and perturbation policies.',
+    description='SAC, novelty and the alternation of task and perturbation policies.',
     license='Apache-2.0',
     entry_points={
         'console_scripts': [

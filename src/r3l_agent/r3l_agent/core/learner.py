@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_perception.core.vae import from_weights as encoder_from_weights, Vae
-from r3l_reward.core.vice import RewardModel
-import torch
-from torch import Tensor
-
 from r3l_agent.core.learner_config import LearningConfig
 from r3l_agent.core.observation import JointRange, ObservationSpec
 from r3l_agent.core.policy import describe
 from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Replay, Row, TASK
 from r3l_agent.core.rnd.model import inputs_of, latent_rnd, pixel_rnd, Rnd, STD_DECAY, STD_FLOOR
 from r3l_agent.core.sac.learner import Batch, Sac, SacConfig
+from r3l_perception.core.vae import from_weights as encoder_from_weights
+from r3l_perception.core.vae import Vae
+from r3l_reward.core.vice import RewardModel
+import torch
+from torch import Tensor
 
 Array = NDArray[np.float32]
 Tensors = dict[str, NDArray[np.float32]]

@@ -12,12 +12,8 @@ class LearningConfig:
 
     image_size: int = parameter(32, 'side of the camera image [pixel]', range=(8, 256))
     history: int = parameter(2, 'latents seen: 1 or, with its change, 2', choices=(1, 2))
-    capacity: int = parameter(
-        250_000, 'observations kept in the replay', range=(100, 20_000_000)
-    )
-    share_replay: bool = parameter(
-        True, 'whether each policy learns from the experience of both'
-    )
+    capacity: int = parameter(250_000, 'observations kept in the replay', range=(100, 20_000_000))
+    share_replay: bool = parameter(True, 'whether each policy learns from the experience of both')
     update_ratio: float = parameter(
         1.0, 'updates of the task policy per env step', range=(0.0, 100.0)
     )
@@ -36,9 +32,7 @@ class LearningConfig:
         (128, 128), 'widths of the hidden layers of actors and critics', range=(1, 8192)
     )
     critics: int = parameter(2, 'size of the critic ensemble', range=(1, 64))
-    critic_subset: int = parameter(
-        2, 'target critics drawn for each minimum', range=(1, 64)
-    )
+    critic_subset: int = parameter(2, 'target critics drawn for each minimum', range=(1, 64))
     layer_norm: bool = parameter(True, 'LayerNorm in the critics')
     batch: int = parameter(128, 'transitions per update', range=(1, 65536))
     discount: float = parameter(0.95, 'discount of one step [-]', range=(0.0, 0.9999))

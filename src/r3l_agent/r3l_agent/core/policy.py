@@ -7,7 +7,6 @@ import json
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_agent.core.observation import JointRange, ObservationSpec
 
 MODEL = 'r3l_policy'
@@ -60,7 +59,9 @@ class Policy:
         for index in range(count):
             weight, bias = (tensors.get(f'{which}.{kind}{index}') for kind in ('weight', 'bias'))
             if weight is None or bias is None or weight.shape != (size, *bias.shape):
-                raise ValueError(f'layer {index} of policy {which!r} does not fit an input of {size}')
+                raise ValueError(
+                    f'layer {index} of policy {which!r} does not fit an input of {size}'
+                )
             layers.append((np.ascontiguousarray(weight), np.ascontiguousarray(bias)))
             size = bias.shape[0]
         if size != 2 * spec.joints or not layers:

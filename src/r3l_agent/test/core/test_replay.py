@@ -3,7 +3,8 @@
 
 from pathlib import Path
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Replay, Row, TASK
 
@@ -38,9 +39,7 @@ def test_every_transition_can_be_drawn_and_nothing_else() -> None:
     assert set(zip(before, after, strict=True)) == {(0, 1), (1, 2), (3, 4), (4, 5), (5, 6)}
 
 
-@given(
-    lengths=st.lists(st.integers(1, 7), min_size=1, max_size=12), capacity=st.integers(6, 40)
-)
+@given(lengths=st.lists(st.integers(1, 7), min_size=1, max_size=12), capacity=st.integers(6, 40))
 @settings(deadline=None, max_examples=60)
 def test_no_sample_crosses_an_episode_or_the_wrap(lengths: list[int], capacity: int) -> None:
     replay = filled(lengths, capacity)

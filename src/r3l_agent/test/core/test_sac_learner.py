@@ -57,7 +57,7 @@ def test_a_loaded_one_continues_bit_for_bit() -> None:
 
 
 def test_networks_of_another_size_are_refused() -> None:
-    with pytest.raises(ValueError, match='actor has .* parameters: expected'):
+    with pytest.raises(ValueError, match=r'actor has .* parameters: expected'):
         Sac(replace(CONFIG, hidden=(16, 16)), 0).load(Sac(CONFIG, 0).state())
 
 

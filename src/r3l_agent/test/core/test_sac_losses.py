@@ -36,9 +36,7 @@ def test_critic_target_of_a_terminal_state_is_its_reward() -> None:
 
 def test_critic_target_refuses_shapes_that_would_broadcast() -> None:
     with pytest.raises(ValueError, match=r'reward \(2,\).*next_q \(3, 1\)'):
-        critic_target(
-            torch.ones(2), torch.zeros(2), torch.ones(3, 1), torch.ones(2), 1.0, 0.9
-        )
+        critic_target(torch.ones(2), torch.zeros(2), torch.ones(3, 1), torch.ones(2), 1.0, 0.9)
 
 
 def test_critic_loss_and_gradient_by_hand() -> None:

@@ -33,9 +33,7 @@ def test_gradients_equal_autograd(layer_norm: bool, members: int) -> None:
 
     tape, gradient = Tape(), torch.full_like(flat, torch.nan)
     found = mlp.forward(mlp.layers(flat), x, tape)
-    to_input = mlp.backward(
-        mlp.layers(flat), tape, to_output, mlp.layers(gradient), to_input=True
-    )
+    to_input = mlp.backward(mlp.layers(flat), tape, to_output, mlp.layers(gradient), to_input=True)
     assert torch.allclose(found, output, atol=1e-5)
     assert torch.allclose(gradient, expected[0], atol=1e-5)
     assert to_input is not None

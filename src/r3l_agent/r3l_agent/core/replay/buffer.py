@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
 from r3l_node.core.ring import MappedRing
 
 Array = NDArray[np.float32]
@@ -198,9 +197,7 @@ class Replay:
         """Return the slots of the rows before, or the slots themselves where episodes begin."""
         return np.where(self.arrays['first'][slots], slots, (slots - 1) % self.ring.capacity)
 
-    def logits(
-        self, slots: Indices, version: int, score: Callable[[Indices], Array]
-    ) -> Array:
+    def logits(self, slots: Indices, version: int, score: Callable[[Indices], Array]) -> Array:
         """
         Look the classifier's logits up; compute those of rows that this version has not seen.
 

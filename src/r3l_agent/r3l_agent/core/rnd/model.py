@@ -5,11 +5,10 @@ import math
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-
 from r3l_agent.core.sac.adam import Adam
 from r3l_agent.core.sac.networks import Mlp, Tape
+import torch
+from torch import nn, Tensor
 
 STD_DECAY = 0.99
 STD_FLOOR = 1e-3
@@ -63,7 +62,9 @@ class Rnd:
         error = error.mean(dim=-1)
         std = error.std().clamp_min(STD_FLOOR)
         # The first batch sets the scale; an average from 1 would take hundreds of steps there.
-        self.std = std.reshape(1) if not self._seen else STD_DECAY * self.std + (1 - STD_DECAY) * std
+        self.std = (
+            std.reshape(1) if not self._seen else STD_DECAY * self.std + (1 - STD_DECAY) * std
+        )
         self._seen = True
         return (error / self.std.clamp_min(STD_FLOOR)).clamp(0.0, self.clip)
 
@@ -80,7 +81,9 @@ class Rnd:
         :param state: tensors by name.
         """
         prefix = 'target.'
-        self.target.load({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        self.target.load(
+            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        )
         self.predictor.load(state)
         self.std = state['std'].clone()
         self._seen = bool(state['seen'].item())
@@ -162,7 +165,7 @@ class LatentPredictor(LatentNetwork):
 
 class PixelNetwork:
     """
-    Convolutions on an image, joined by a vector, then fully connected (FACTS of R3L's code).
+    Convolutions on an image, joined by a vector, then fully connected, as in R3L's code.
 
     :param image_size: side of the image [pixel].
     :param vector: length of the vector.

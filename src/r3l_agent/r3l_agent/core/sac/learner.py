@@ -5,9 +5,6 @@ from dataclasses import dataclass
 import math
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
 from r3l_agent.core.sac import gaussian
 from r3l_agent.core.sac.adam import Adam
 from r3l_agent.core.sac.losses import (
@@ -17,6 +14,8 @@ from r3l_agent.core.sac.losses import (
     temperature_gradient,
 )
 from r3l_agent.core.sac.networks import Mlp, Tape
+import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
