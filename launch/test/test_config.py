@@ -13,7 +13,7 @@ from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import flatten
 import yaml
 
-# FACTS of the published system: value of each parameter that has a published one.
+# The published system: value of each parameter that has a published one.
 PUBLISHED = {
     'encoder': {
         'image_size': 32, 'latent_size': 16, 'channels': [64, 64, 32], 'kernel': 3,

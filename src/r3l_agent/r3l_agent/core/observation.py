@@ -89,7 +89,9 @@ class JointRange:
         :return: shape (..., joints), -1 at the lower and 1 at the upper limit.
         """
         low, high = np.asarray(self.low), np.asarray(self.high)
-        return ((2 * np.asarray(position) - low - high) / (high - low)).astype(np.float32)
+        centred: NDArray[np.float64] = 2 * np.asarray(position) - low - high
+        result: Array = (centred / (high - low)).astype(np.float32)
+        return result
 
     def target(self, action: ArrayLike) -> NDArray[np.float64]:
         """
@@ -100,4 +102,5 @@ class JointRange:
         """
         low, high = np.asarray(self.low), np.asarray(self.high)
         clipped = np.clip(np.asarray(action, dtype=np.float64), -1.0, 1.0)
-        return low + (clipped + 1.0) / 2.0 * (high - low)
+        result: NDArray[np.float64] = low + (clipped + 1.0) / 2.0 * (high - low)
+        return result

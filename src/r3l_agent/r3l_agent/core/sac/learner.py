@@ -156,7 +156,7 @@ class Sac:
         if not loss.isfinite():
             return {'actor_loss': loss}
         to_input = self.critic.backward(
-            self._critic_layers, critic_tape, to_q.unsqueeze(-1), None, to_input=True
+            self._critic_layers, critic_tape, to_q.unsqueeze(-1), to_input=True
         )
         to_action = to_input[:, observation.shape[-1] :]
         to_output = gaussian.output_gradient(drawn, to_action, temperature / len(observation))

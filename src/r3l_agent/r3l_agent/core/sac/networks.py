@@ -71,7 +71,7 @@ class Mlp:
         :param flat: shape (parameters,).
         :return: per layer a weight, shape (members, in, out), and a bias, (members, 1, out).
         """
-        parts = flat.split([math.prod(shape) for shape in self.shapes])
+        parts = torch.split(flat, [math.prod(shape) for shape in self.shapes])
         views = [part.view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
         return list(zip(views[::2], views[1::2], strict=True))
 
@@ -107,10 +107,10 @@ class Mlp:
         layers: list[tuple[Tensor, Tensor]],
         tape: Tape,
         gradient: Tensor,
-        into: list[tuple[Tensor, Tensor]] | None,
+        into: list[tuple[Tensor, Tensor]] | None = None,
         *,
         to_input: bool = False,
-    ) -> Tensor | None:
+    ) -> Tensor:
         """
         Propagate the gradient of a loss from the output to the parameters and the input.
 
@@ -118,8 +118,9 @@ class Mlp:
         :param tape: what the forward pass left.
         :param gradient: dL/d output, shape (members, batch, sizes[-1]).
         :param into: views that are overwritten by dL/d parameters; None leaves that out.
-        :param to_input: compute dL/d input too.
-        :return: dL/d input summed over the members, shape (batch, sizes[0]), if asked for.
+        :param to_input: go down to the input.
+        :return: dL/d input summed over the members, shape (batch, sizes[0]); empty if not asked
+            for.
         """
         for index in reversed(range(len(layers))):
             h, weight = tape.inputs[index], layers[index][0]
@@ -136,4 +137,4 @@ class Mlp:
                 torch.sum(gradient, dim=1, keepdim=True, out=into[index][1])
             if index or to_input:
                 gradient = torch.bmm(gradient, weight.transpose(1, 2))
-        return gradient.sum(dim=0) if to_input else None
+        return gradient.sum(dim=0) if to_input else gradient.new_empty(0)
