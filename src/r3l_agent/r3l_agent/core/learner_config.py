@@ -18,7 +18,7 @@ class LearningConfig:
         1.0, 'updates of the task policy per env step', range=(0.0, 100.0)
     )
     perturbation_interval: int = parameter(
-        2, 'updates of the task policy per update of the perturbation', range=(1, 1000)
+        4, 'updates of the task policy per update of the perturbation', range=(1, 1000)
     )
     perturbation: str = parameter(
         'rnd',
@@ -36,7 +36,7 @@ class LearningConfig:
     layer_norm: bool = parameter(True, 'LayerNorm in the critics')
     batch: int = parameter(128, 'transitions per update', range=(1, 65536))
     discount: float = parameter(0.95, 'discount of one step [-]', range=(0.0, 0.9999))
-    learning_rate: float = parameter(3e-4, 'of the actors and critics [-]', range=(1e-7, 1.0))
+    learning_rate: float = parameter(5e-4, 'of the actors and critics [-]', range=(1e-7, 1.0))
     target_rate: float = parameter(
         0.005, 'share of a critic that moves into its target per update', range=(0.0, 1.0)
     )

@@ -89,7 +89,7 @@ def valve_starts(count: int, seed: int = 0) -> list[State]:
 
 def valve_near_goal(rng: np.random.Generator) -> State:
     """Draw an angle up to half a goal tolerance outside, so that some come in by a push."""
-    return {'angle': float(rng.uniform(-0.3, 0.3))}
+    return {'angle': float(rng.uniform(-0.15, 0.15))}
 
 
 def valve_random(rng: np.random.Generator) -> State:
@@ -104,7 +104,7 @@ TASKS: dict[str, Task] = {
         unit='rad',
         lenient=0.26,
         strict=0.1,
-        goal=0.2,
+        goal=0.1,
         episode=10.0,
         hold=1.0,
         distance=valve_distance,
