@@ -148,5 +148,7 @@ def test(context: typer.Context) -> None:
     if not any((root / argument.partition('::')[0]).exists() for argument in arguments):
         folders = [*sorted((root / 'src').glob('*/test')), root / 'launch' / 'test']
         arguments += [str(folder.relative_to(root)) for folder in folders if folder.is_dir()]
+    # Several nodes share the cores: threads of one waiting for those of another cost minutes.
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
     os.chdir(root)
     os.execv(sys.executable, [sys.executable, '-m', 'pytest', *arguments])

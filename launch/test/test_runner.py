@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import json
 import os
 from pathlib import Path
@@ -178,9 +178,11 @@ def test_a_missing_executable_fails_the_run(tmp_path: Path) -> None:
 
 
 RUNNER = """
-    import os, pathlib, sys
+    import os, pathlib, signal, sys
     from r3l_bringup.process import Program
     from r3l_bringup.runner import Runner
+    # The tests themselves may run under nohup, which the runner would honour.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     folder = pathlib.Path(sys.argv[1])
     def note(members):
         pids = [str(m.process.pid) for m in members.values()]
@@ -195,7 +197,7 @@ RUNNER = """
 @pytest.fixture
 def runner_process(
     tmp_path: Path, program: ProgramMaker
-) -> tuple[subprocess.Popen[bytes], list[int]]:
+) -> Iterator[tuple[subprocess.Popen[bytes], list[int]]]:
     """A runner as a process of its own with two nodes, one of which ignores every request."""
     program('node_a', NODE)
     program('node_b', STUBBORN)
@@ -204,7 +206,9 @@ def runner_process(
     process = subprocess.Popen([sys.executable, str(script), str(tmp_path)])
     pids = tmp_path / 'pids'
     wait_until(lambda: pids.exists() and len(pids.read_text(encoding='utf-8').split()) == 2)
-    return process, [int(pid) for pid in pids.read_text(encoding='utf-8').split()]
+    yield process, [int(pid) for pid in pids.read_text(encoding='utf-8').split()]
+    process.kill()
+    process.wait()
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
