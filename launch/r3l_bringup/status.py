@@ -60,7 +60,8 @@ class RateMeter:
         :param seconds: steady time.
         :return: the rate [1/s], None before there are two readings.
         """
-        if self._points and steps < self._points[-1][1]:
+        # A run that goes on jumps from 0 to where it stopped: that was not done in a second.
+        if self._points and (steps < self._points[-1][1] or self._points[-1][1] == 0):
             self._points.clear()
         self._points.append((seconds, steps))
         while seconds - self._points[0][0] > _RATE_WINDOW and len(self._points) > 2:
