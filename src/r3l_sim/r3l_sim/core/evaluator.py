@@ -12,7 +12,6 @@ from r3l_sim.core.evaluation import Act, evaluate, EvaluationResult, hold_still,
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
 from r3l_sim.core.records import BASELINES, write_baselines
 from r3l_sim.core.scene import Scene
-from r3l_sim.core.servo import ServoConfig
 import torch
 
 Model = tuple[Tensors, dict[str, str]]
@@ -29,13 +28,7 @@ class Evaluator:
     def __init__(self, config: EvaluatorConfig, stop: Callable[[], bool] = lambda: False) -> None:
         torch.set_num_threads(1)  # the other cores belong to the training
         self._stop = stop
-        self._scene = Scene(
-            config.task,
-            image_size=config.image_size,
-            control_rate=config.control_rate,
-            backend=config.backend,
-            servos=ServoConfig(config.profile_speed, config.torque_limit),
-        )
+        self._scene = Scene.from_config(config)
         self._starts = self._scene.task.starts(config.starts, config.starts_seed)
 
     def evaluate(self, encoder: Model, policy: Model, *, film: bool = True) -> EvaluationResult:

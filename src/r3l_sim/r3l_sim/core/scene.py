@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from r3l_node.core.errors import ConfigError
 from r3l_sim.core import hand, mjcf
 from r3l_sim.core.backends import create_renderer, mujoco, Renderer
+from r3l_sim.core.config import SceneConfig
 from r3l_sim.core.scenes.base import CameraPose
 from r3l_sim.core.servo import ServoConfig, setpoint_speed
 from r3l_sim.core.tasks import task_named
@@ -65,6 +66,21 @@ class Scene:
         self._wanted_backend = backend
         self._renderers: dict[tuple[tuple[int, int], str], tuple[Renderer, str]] = {}
         self._attach()
+
+    @classmethod
+    def from_config(cls, config: SceneConfig) -> 'Scene':
+        """
+        Make the scene that a node's parameters describe.
+
+        :param config: of the simulator or of the evaluator.
+        """
+        return cls(
+            config.task,
+            image_size=config.image_size,
+            control_rate=config.control_rate,
+            backend=config.backend,
+            servos=ServoConfig(config.profile_speed, config.torque_limit),
+        )
 
     def _attach(self) -> None:
         self._data = mujoco.MjData(self._model)

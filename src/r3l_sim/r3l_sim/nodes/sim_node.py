@@ -18,7 +18,6 @@ from r3l_sim.core import state_file
 from r3l_sim.core.config import SimConfig
 from r3l_sim.core.hand import HOME, JOINT_HIGH, JOINT_LOW, JOINT_NAMES
 from r3l_sim.core.scene import Scene, StateError
-from r3l_sim.core.servo import ServoConfig
 from r3l_sim.nodes.commands import CommandReader
 from r3l_sim.nodes.observation import ObservationPublisher
 from rclpy.clock import Clock, ClockType
@@ -52,13 +51,7 @@ class SimNode(Node):
         super().__init__('sim')
         self._config = config = declare(self, SimConfig)
         self._lockstep = config.pace == 'lockstep'
-        self._scene = Scene(
-            config.task,
-            image_size=config.image_size,
-            control_rate=config.control_rate,
-            backend=config.backend,
-            servos=ServoConfig(config.profile_speed, config.torque_limit),
-        )
+        self._scene = Scene.from_config(config)
         self._reader = CommandReader(JOINT_NAMES, JOINT_LOW, JOINT_HIGH)
         self._period = round(SECOND / config.control_rate)
         self._target: NDArray[np.float64] = np.array(HOME)

@@ -2,7 +2,6 @@
 """Random network distillation on latents or on images (arXiv:1810.12894)."""
 
 import math
-from typing import Protocol
 
 import numpy as np
 from r3l_agent.core.sac.adam import Adam
@@ -12,13 +11,6 @@ from torch import nn, Tensor
 
 STD_DECAY = 0.99
 STD_FLOOR = 1e-3
-
-
-class Network(Protocol):
-    """A network that maps a batch of inputs to features of one length."""
-
-    def features(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Return shape (batch, output)."""
 
 
 class Rnd:
