@@ -187,8 +187,7 @@ class Learner:
         else:
             vector = [arrays['joint_position'][slots], arrays['previous_action'][slots]]
             inputs = inputs_of(arrays['image'][slots], np.concatenate(vector, axis=-1))
-        reward = rnd.reward(inputs)
-        self._metrics['rnd/loss'] = rnd.update(inputs)
+        reward, self._metrics['rnd/loss'] = rnd.learn(inputs)
         return reward
 
     def _reward(self, slots: NDArray[np.int64]) -> Array:

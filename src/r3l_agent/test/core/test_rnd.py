@@ -21,14 +21,15 @@ def pixels(brightness: int, seed: int, size: int = 16) -> tuple[torch.Tensor, ..
 def test_visited_latents_become_less_novel_than_others() -> None:
     rnd = latent_rnd(4, 32, 16, 1e-3, clip=1e6, seed=0)
     for step in range(300):
-        rnd.update(latents(0.0, step))
-    rnd.reward(latents(0.0, 999))
-    assert rnd.reward(latents(4.0, 1000)).mean() > 5 * rnd.reward(latents(0.0, 1001)).mean()
+        rnd.learn(latents(0.0, step))
+    familiar = rnd.learn(latents(0.0, 1000))[0].mean()
+    assert rnd.learn(latents(4.0, 1001))[1] > 5 * rnd.learn(latents(0.0, 1002))[1]
+    assert rnd.learn(latents(4.0, 1003))[0].mean() > familiar
 
 
 def test_the_error_falls_on_images() -> None:
     rnd = pixel_rnd(16, 5, 32, 1e-3, clip=1000.0, seed=0)
-    losses = [rnd.update(pixels(20, step)).item() for step in range(60)]
+    losses = [rnd.learn(pixels(20, step))[1].item() for step in range(60)]
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
 
 
@@ -36,8 +37,19 @@ def test_rewards_are_errors_over_their_deviation_and_clipped() -> None:
     rnd = latent_rnd(4, 32, 16, 1e-3, clip=0.5, seed=0)
     inputs = latents(0.0, 0)
     error = (rnd.target.features(inputs) - rnd.predictor.features(inputs)).square().mean(dim=-1)
-    found = rnd.reward(inputs)
+    found, loss = rnd.learn(inputs)
     assert torch.allclose(found, (error / error.std()).clamp(max=0.5))
+    assert torch.allclose(loss, error.mean())
+
+
+def test_the_novelty_is_that_before_the_step() -> None:
+    rnd = latent_rnd(4, 32, 16, 1e-2, clip=1e6, seed=0)
+    before = rnd.predictor.flat.clone()
+    rnd.learn(latents(0.0, 0))
+    stepped = rnd.predictor.flat.clone()
+    assert not torch.equal(before, stepped)
+    losses = [rnd.learn(latents(0.0, 0))[1].item() for _ in range(50)]
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize('kind', ['latent', 'pixels'])
@@ -50,9 +62,10 @@ def test_a_loaded_one_continues_bit_for_bit(kind: str) -> None:
     draw = (lambda seed: latents(0.0, seed)) if kind == 'latent' else (lambda s: pixels(20, s))
     original, resumed = make(0), make(1)
     for step in range(5):
-        original.update(draw(step))
-    original.reward(draw(5))
+        original.learn(draw(step))
     resumed.load({name: value.clone() for name, value in original.state().items()})
     for step in range(6, 9):
-        assert torch.equal(original.update(draw(step)), resumed.update(draw(step)))
-        assert torch.equal(original.reward(draw(step)), resumed.reward(draw(step)))
+        for found, expected in zip(
+            resumed.learn(draw(step)), original.learn(draw(step)), strict=True
+        ):
+            assert torch.equal(found, expected)

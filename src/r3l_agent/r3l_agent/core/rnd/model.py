@@ -31,34 +31,26 @@ class Rnd:
         self.std = torch.ones(1)
         self._seen = False
 
-    def update(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """
-        Make one step of the predictor.
-
-        :param inputs: as the networks take them.
-        :return: mean squared error over batch and features, a scalar.
-        """
-        with torch.no_grad():
-            wanted = self.target.features(inputs)
-        return self.predictor.fit(inputs, wanted)
-
     @torch.no_grad()
-    def reward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+    def learn(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """
-        Novelty of each sample: its error over the running standard deviation of the error.
+        Measure the novelty of each sample, then make one step of the predictor on them.
+
+        The novelty is the error before the step over the running standard deviation of the error.
 
         :param inputs: as the networks take them.
-        :return: shape (batch,), from 0 to ``clip`` [-].
+        :return: novelty of shape (batch,), from 0 to ``clip`` [-], and the mean squared error over
+            batch and features before the step, a scalar.
         """
-        error = (self.target.features(inputs) - self.predictor.features(inputs)).square()
-        error = error.mean(dim=-1)
+        wanted = self.target.features(inputs)
+        error = self.predictor.fit(inputs, wanted).square().mean(dim=-1)
         std = error.std().clamp_min(STD_FLOOR)
         # The first batch sets the scale; an average from 1 would take hundreds of steps there.
         self.std = (
             std.reshape(1) if not self._seen else STD_DECAY * self.std + (1 - STD_DECAY) * std
         )
         self._seen = True
-        return (error / self.std.clamp_min(STD_FLOOR)).clamp(0.0, self.clip)
+        return (error / self.std.clamp_min(STD_FLOOR)).clamp(0.0, self.clip), error.mean()
 
     def state(self) -> dict[str, Tensor]:
         """Everything that an exact continuation needs, by name."""
@@ -136,13 +128,13 @@ class LatentPredictor(LatentNetwork):
 
         :param inputs: one tensor of shape (batch, latent).
         :param wanted: shape (batch, output).
-        :return: the error before the step, a scalar.
+        :return: features less what was wanted, before the step, shape (batch, output).
         """
         tape = Tape()
         error = self.mlp.forward(self.layers, inputs[0], tape) - wanted
         self.mlp.backward(self.layers, tape, error * (2.0 / error.numel()), self._gradients)
         self._adam.step(self._gradient)
-        return error.square().mean()
+        return error[0]
 
     def state(self) -> dict[str, Tensor]:
         """Weights and moments by name."""
@@ -242,14 +234,14 @@ class PixelPredictor(PixelNetwork):
 
         :param inputs: images and vectors, as ``features`` takes them.
         :param wanted: shape (batch, output).
-        :return: the error before the step, a scalar.
+        :return: features less what was wanted, before the step, shape (batch, output).
         """
         with torch.enable_grad():
-            loss = (self.features(inputs) - wanted).square().mean()
-            gradients = torch.autograd.grad(loss, self._parameters)
+            error = self.features(inputs) - wanted
+            gradients = torch.autograd.grad(error.square().mean(), self._parameters)
         self._adam.step(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         nn.utils.vector_to_parameters(self._flat, self._parameters)
-        return loss.detach()
+        return error.detach()
 
     def state(self) -> dict[str, Tensor]:
         """Weights and moments by name."""
