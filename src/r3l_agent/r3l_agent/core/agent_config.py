@@ -32,6 +32,9 @@ class AgentConfig:
     random_hold: int = parameter(
         2, 'control steps for which a random action is held', range=(1, 1000)
     )
+    driver: bool = parameter(
+        False, 'the graph has a servo driver: act only while driver/safety says RUN or DEGRADED'
+    )
     perturbation: str = parameter(
         'rnd',
         'what acts between two task episodes: the learned novelty seeker, random motion or none',

@@ -25,6 +25,7 @@ from r3l_agent.core.decision import (
 )
 from r3l_agent.core.observation import JointRange
 from r3l_agent.core.policy_store import PolicyStore
+from r3l_agent.core.safety import DriverState, SafetyGate
 
 # Non-finite actions in a row after which a version of the policy is given up.
 PATIENCE = 3
@@ -50,6 +51,8 @@ class Alternation:
         self._home: Positions = np.asarray(config.home, dtype=np.float64)
         self._zeros: Array = np.zeros(len(config.joint_names), dtype=np.float32)
         self._period = 1e9 / config.control_rate
+        self._gate = SafetyGate(config.driver, self._period)
+        self._after_fault = False
         # The hand may be anywhere when a run begins, and after a restart.
         self._homing = config.homing_steps
         self._episode: Episode | None = None
@@ -108,6 +111,21 @@ class Alternation:
         if count >= self._state.env_steps:
             self.policies.align()
 
+    def note_driver(self, state: DriverState) -> list[int]:
+        """
+        Take note of what the driver allows.
+
+        :return: numbers of steps already told that a fault has spoilt: no transition ends there.
+        """
+        if not self._gate.update(state):
+            return []
+        self._interrupt()
+        self._homing = self.config.homing_steps
+        self._after_fault = True
+        # The command before the fault is not repeated after it.
+        self._answered = replace(self._answered, target=None)
+        return self._gate.spoilt()
+
     def release(self) -> bool:
         """
         Stop waiting for a learner that has nothing left to do.
@@ -126,7 +144,8 @@ class Alternation:
         :return: the decision; offer the observation again later if it has neither a command nor
             ``dropped``.
         """
-        if observation.stamp == self._answered.stamp:
+        answered = self._answered.target is not None
+        if answered and observation.stamp == self._answered.stamp:
             return replace(self._answered, step=None)
         reason = self._fault(observation) or self._follow(observation.stamp)
         if reason:
@@ -192,6 +211,8 @@ class Alternation:
         return Decision(observation.stamp, self._phase, reason=reason, dropped=True)
 
     def _decide(self, observation: Observation) -> Decision:
+        if self._gate.reason:
+            return self._pause(observation)
         running = self._episode
         if running and running.version and observation.encoder_version == 0:
             # The encoder lost its weights: random motion must gather images again.
@@ -216,6 +237,14 @@ class Alternation:
         """Keep a real hand where it is; a simulation in lockstep stands still by itself."""
         target = None if self.config.lockstep else self._home
         return Decision(observation.stamp, phase, target, reason=reason)
+
+    def _pause(self, observation: Observation) -> Decision:
+        """Command nothing, unless only that ends the fault or makes time pass."""
+        done = self._phase is Phase.DONE
+        ticks = self.config.lockstep and self._gate.known and not done
+        target = self._home if ticks or self._gate.cured_by_commands else None
+        phase = Phase.DONE if done else Phase.PAUSED
+        return Decision(observation.stamp, phase, target, reason=self._gate.reason)
 
     def _begin(self, observation: Observation) -> str:
         """Start the next episode, or say what it waits for."""
@@ -265,7 +294,10 @@ class Alternation:
             action=action,
             latent=observation.latent,
             encoder_version=observation.encoder_version,
+            interrupted=self._after_fault,
         )
+        self._after_fault = False
+        self._gate.tell(step.sequence, observation.stamp)
         taken = state.env_steps + (not last)
         ends = (*state.ends, taken)[-2:] if last else state.ends
         self._state = replace(state, sequence=state.sequence + 1, env_steps=taken, ends=ends)

@@ -105,6 +105,7 @@ class Step:
     :param action: in -1..1, shape (joints,).
     :param latent: shape (latent,).
     :param encoder_version: of the weights behind the latent; 0: none.
+    :param interrupted: true for the first step after a fault of the driver.
     """
 
     sequence: int
@@ -117,6 +118,7 @@ class Step:
     action: Array
     latent: Array
     encoder_version: int
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Training:
         self.rollbacks = 0
         self._encoder_digest = ''
         self._bad_in_a_row = 0
+        self._cut: set[int] = set()
         self._good: State | None = None
         self.restored = self._restore()
 
@@ -85,12 +86,27 @@ class Training:
         """
         if self.learner.encoder is not None and encoder_version != self.encoder_version:
             row = row._replace(latent=self.learner.encode(row.image[None])[0])
+        if row.sequence in self._cut:
+            self._cut.discard(row.sequence)
+            row = row._replace(first=True)
         self.learner.add(row)
         if row.last:
             self.episode_end = self.env_steps
         else:
             self.env_steps += 1
         return row.last
+
+    def interrupt(self, sequence: int) -> None:
+        """
+        Make sure that no transition ends at a row, whether it is here already or still to come.
+
+        :param sequence: of the row.
+        """
+        replay = self.learner.replay
+        if sequence > replay.last_sequence:
+            self._cut.add(sequence)
+        else:
+            replay.interrupt(sequence)
 
     def set_encoder(self, model: Model) -> None:
         """

@@ -50,6 +50,7 @@ class Worker:
         self.error: Exception | None = None
         self._listener = listener
         self._rows: deque[tuple[Row, int]] = deque()
+        self._cuts: deque[int] = deque()
         self._classifiers: deque[Model] = deque()
         self._encoder: Model | None = None
         self._changed = threading.Condition()
@@ -72,6 +73,11 @@ class Worker:
         """Queue one observation."""
         self.received += not row.last
         self._rows.append((row, encoder_version))
+        self._wake()
+
+    def put_cut(self, sequence: int) -> None:
+        """Hand over the number of a row that a fault has spoilt, before the next update."""
+        self._cuts.append(sequence)
         self._wake()
 
     def put_encoder(self, model: Model) -> None:
@@ -121,6 +127,8 @@ class Worker:
 
     def _turn(self) -> bool:
         """Do one thing; return false if there is nothing to do."""
+        while self._cuts:
+            self.training.interrupt(self._cuts.popleft())
         while self._classifiers:
             self._attempt(self.training.add_classifier, self._classifiers.popleft())
         if self._take_encoder():

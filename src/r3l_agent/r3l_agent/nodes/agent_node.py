@@ -12,13 +12,22 @@ from r3l_agent.core.decision import Decision, Observation, Phase, PolicyKind
 from r3l_agent.core.episodes import EpisodeScores
 from r3l_agent.core.join import Joined, ObservationJoiner
 from r3l_agent.nodes.conversions import (
+    driver_state,
     fill_transition,
     JointReader,
     latent_mean,
     nanoseconds,
     policy_version,
 )
-from r3l_msgs.msg import AgentStatus, Latent, LearnerStatus, Reward, Transition, Weights
+from r3l_msgs.msg import (
+    AgentStatus,
+    Latent,
+    LearnerStatus,
+    Reward,
+    SafetyState,
+    Transition,
+    Weights,
+)
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 from r3l_node.nodes import qos
@@ -44,8 +53,9 @@ class AgentNode(Node):
     Answer every observation with a command, and tell the learner.
 
     Subscribes ``camera/image_raw``, ``latent``, ``joint_states``, ``reward``,
-    ``policy/weights`` and ``learner/status``. Publishes ``joint_command`` [rad] with the stamp of
-    the image that it answers, ``transition``, ``agent/status`` and ``metrics``.
+    ``policy/weights``, ``learner/status`` and, with a driver, ``driver/safety``. Publishes
+    ``joint_command`` [rad] with the stamp of the image that it answers, ``transition``,
+    ``agent/status`` and ``metrics``.
     """
 
     def __init__(self) -> None:
@@ -90,6 +100,8 @@ class AgentNode(Node):
         self.create_subscription(Reward, 'reward', self._on_reward, qos.OBSERVATION)
         self.create_subscription(Weights, 'policy/weights', self._on_policy, qos.POLICY_WEIGHTS)
         self.create_subscription(LearnerStatus, 'learner/status', self._on_learner, qos.STATUS)
+        if self._config.driver:
+            self.create_subscription(SafetyState, 'driver/safety', self._on_safety, qos.SAFETY)
 
     def _load(self) -> AgentState | None:
         """Return where the last agent of this run stopped."""
@@ -142,6 +154,12 @@ class AgentNode(Node):
             self._idle_since = None  # It has work to do.
         elif self._idle_since is None:
             self._idle_since = monotonic()
+
+    def _on_safety(self, message: SafetyState) -> None:
+        for sequence in self._alternation.note_driver(driver_state(message)):
+            self._transitions.publish(Transition(sequence=sequence, interrupted=True))
+        if self._pending is not None and self._alternation.phase is Phase.PAUSED:
+            self._answer(*self._pending)
 
     def _refuse(self, what: str, error: Exception) -> None:
         self._malformed += 1

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from r3l_agent.core.decision import PolicyKind, PolicyVersion, Step
 from r3l_agent.core.policy import Policy
 from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Row, TASK
-from r3l_msgs.msg import Latent, Transition, Weights
+from r3l_agent.core.safety import DriverState
+from r3l_msgs.msg import Latent, SafetyState, Transition, Weights
 from r3l_node.core.weights import WeightsError
 from r3l_node.nodes.fields import float_array, float_field, MessageError
 from r3l_node.nodes.images import image_array
@@ -16,10 +17,20 @@ from r3l_node.nodes.weights import read_weights
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
+OBEYS = (SafetyState.RUN, SafetyState.DEGRADED)
+
 
 def nanoseconds(header: Header) -> int:
     """Return the stamp of a header [ns]."""
     return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+
+
+def driver_state(message: SafetyState) -> DriverState:
+    """Return the content of a message of the topic ``driver/safety``."""
+    since = int(message.since.sec) * 1_000_000_000 + int(message.since.nanosec)
+    return DriverState(
+        message.state in OBEYS, message.code, message.reason, since, message.interruptions
+    )
 
 
 class JointReader:
@@ -79,6 +90,7 @@ def fill_transition(message: Transition, step: Step, image: Image) -> None:
     message.policy = int(step.policy)
     message.first = step.first
     message.last = step.last
+    message.interrupted = step.interrupted
     message.joint_position = float_field(step.joint_position)
     message.previous_action = float_field(step.previous_action)
     message.action = float_field(step.action)
@@ -124,7 +136,8 @@ def read_transition(
     :param joints: number of joints.
     :param latent_size: length of a latent.
     :param image_size: side of the image [pixel].
-    :return: the row (joint positions in rad) and the version of the encoder of its latent.
+    :return: the row (joint positions in rad) and the version of the encoder of its latent; after
+        an interruption a chain of rows begins anew, as at the beginning of an episode.
     :raises MessageError: naming the first value that does not fit.
     """
     if message.policy not in (RANDOM, TASK, PERTURBATION):
@@ -138,7 +151,7 @@ def read_transition(
     row = Row(
         sequence=message.sequence,
         policy=message.policy,
-        first=message.first,
+        first=message.first or message.interrupted,
         last=message.last,
         image=image_array(message.image, (image_size, image_size)),
         joint_position=float_array(message.joint_position, joints, name='joint_position'),

@@ -64,6 +64,9 @@ class LearnerNode(Node):
         # An agent without a run folder counts from 0 again after a restart.
         new_life = message.first and self._last_stamp is not None and stamp > self._last_stamp
         if message.sequence <= self._last_sequence and not new_life:
+            if message.interrupted:
+                self._worker.put_cut(message.sequence)
+                return
             self._duplicates += 1
             return
         config = self._config

@@ -63,6 +63,49 @@ def test_a_gap_in_the_sequence_breaks_the_chain() -> None:
     assert set(zip(before, after, strict=True)) == {(0, 1), (3, 4)}
 
 
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_a_transition_that_straddles_a_fault_is_never_sampled(data: st.DataObject) -> None:
+    capacity = data.draw(st.integers(6, 40))
+    replay = Replay(None, capacity, 8, 3, 2)
+    cut: set[int] = set()
+    lengths = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=8))
+    sequence = 0
+    for length in lengths:
+        for step in range(length + 1):
+            known = step > 0 and data.draw(st.booleans())
+            replay.append(row(sequence, first=step == 0 or known, last=step == length))
+            if known:
+                cut.add(sequence)
+            # A late notice, of a row that may have been overwritten or may be no second one.
+            late = sequence - data.draw(st.integers(0, 10))
+            if data.draw(st.booleans()) and late >= 0:
+                replay.interrupt(late)
+                cut.add(late)
+            sequence += 1
+    starts = set(np.cumsum([0, *(length + 1 for length in lengths)]).tolist())
+    ends = {start - 1 for start in starts}
+    oldest = max(0, sequence - capacity + (sequence > capacity))
+    expected = {
+        (s, s + 1) for s in range(oldest, sequence - 1) if s not in ends and s + 1 not in cut
+    }
+    assert replay.transitions() == len(expected)
+    if expected:
+        before, after = sampled(replay)
+        assert set(zip(before, after, strict=True)) <= expected
+
+
+def test_a_cut_survives_in_the_files_and_an_unknown_row_cuts_nothing(tmp_path: Path) -> None:
+    written = filled([3, 4], path=tmp_path / 'replay')
+    written.interrupt(6)
+    written.interrupt(99)
+    assert written.transitions() == 6
+    found = Replay(tmp_path / 'replay', 1000, 8, 3, 2)
+    before, after = sampled(found)
+    pairs = {(0, 1), (1, 2), (2, 3), (4, 5), (6, 7), (7, 8)}
+    assert set(zip(before, after, strict=True)) == pairs
+
+
 def test_policies_can_be_sampled_apart() -> None:
     replay = filled([2, 2, 2])
     slots = replay.sample(np.random.default_rng(0), 100, (RANDOM, PERTURBATION))

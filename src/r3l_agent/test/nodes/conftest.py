@@ -9,7 +9,7 @@ import pytest
 from r3l_agent.core.agent_config import JOINT_NAMES
 from r3l_agent.core.observation import JointRange, ObservationSpec
 from r3l_agent.core.policy import describe
-from r3l_msgs.msg import AgentStatus, Latent, LearnerStatus, Transition, Weights
+from r3l_msgs.msg import AgentStatus, Latent, LearnerStatus, SafetyState, Transition, Weights
 from r3l_node.core.weights import pack
 from r3l_node.nodes import qos
 from r3l_node.nodes.fields import float_field
@@ -41,6 +41,7 @@ class FakeSim(Node):
         self._latent = self.create_publisher(Latent, 'latent', qos.OBSERVATION)
         self._policy = self.create_publisher(Weights, 'policy/weights', qos.POLICY_WEIGHTS)
         self._learner = self.create_publisher(LearnerStatus, 'learner/status', qos.STATUS)
+        self._safety = self.create_publisher(SafetyState, 'driver/safety', qos.SAFETY)
         self.create_subscription(JointTrajectory, 'joint_command', self._on_command, qos.COMMAND)
         self.create_subscription(Transition, 'transition', self.transitions.append, qos.TRANSITION)
         self.create_subscription(AgentStatus, 'agent/status', self.statuses.append, qos.STATUS)
@@ -106,6 +107,12 @@ class FakeSim(Node):
     def publish_raw_policy(self, message: Weights) -> None:
         """Publish any weights message."""
         self._policy.publish(message)
+
+    def publish_safety(self, state: int, code: str = '', interruptions: int = 0) -> None:
+        """Publish the state of a driver, since the observation of now."""
+        message = SafetyState(state=state, code=code, interruptions=interruptions)
+        message.since.sec, message.since.nanosec = divmod(self.k * PERIOD, 10**9)
+        self._safety.publish(message)
 
     def publish_learner(self, received: int, env_steps: int) -> None:
         """Publish how far the learner is."""

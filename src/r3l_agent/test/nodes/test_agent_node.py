@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from r3l_agent.nodes.agent_node import AgentNode
-from r3l_msgs.msg import AgentStatus, Metrics, Reward, Transition, Weights
+from r3l_msgs.msg import AgentStatus, Metrics, Reward, SafetyState, Transition, Weights
 from r3l_node.core.errors import ConfigError
 from r3l_node.nodes import qos
 from r3l_node.testing import Graph, graph
@@ -186,6 +186,38 @@ def test_in_real_time_the_nearest_joint_state_is_taken_and_waiting_holds_home(
         assert len(sim.transitions) == 5
         sim.publish_policy(0, 1)
         nodes.spin_until(lambda: len(sim.transitions) > 10)
+
+
+@pytest.mark.parametrize('lockstep', [True, False])
+def test_a_fault_of_the_driver_pauses_the_agent_and_marks_what_it_has_spoilt(
+    fake_sim: Callable[[], Any], lockstep: bool
+) -> None:
+    parameters = {'agent': SMALL | {'steps': 1000, 'warmup_steps': 1000, 'driver': True}}
+    parameters['agent']['lockstep'] = lockstep
+    with graph(parameters) as nodes:
+        _, sim = start(nodes, fake_sim)
+        sim.observe()
+        nodes.spin_until(lambda: sim.statuses and sim.statuses[-1].phase == AgentStatus.PAUSED)
+        assert not sim.commands
+        sim.publish_safety(SafetyState.RUN)
+        nodes.spin_until(lambda: len(sim.transitions) >= 3)
+        sim.publish_safety(SafetyState.HOLD, 'bus_timeout', 1)
+        nodes.spin_until(lambda: sim.statuses[-1].phase == AgentStatus.PAUSED)
+        told = [t for t in sim.transitions if t.image.data]
+        marks = [t.sequence for t in sim.transitions if not t.image.data]
+        assert marks
+        assert marks[-1] == told[-1].sequence
+        assert all(t.interrupted for t in sim.transitions if not t.image.data)
+        count = len(sim.commands)
+        nodes.spin_for(0.3)
+        assert len(sim.transitions) == len(told) + len(marks)
+        # In lockstep commands are what makes time pass; the driver does not execute them.
+        assert (len(sim.commands) > count) == lockstep
+        sim.publish_safety(SafetyState.RUN, interruptions=1)
+        nodes.spin_until(lambda: sim.transitions[-1].sequence > told[-1].sequence + 1)
+        again = next(t for t in sim.transitions if t.sequence == told[-1].sequence + 1)
+        assert again.first
+        assert again.interrupted
 
 
 def test_scores_of_an_episode_become_metrics(fake_sim: Callable[[], Any]) -> None:

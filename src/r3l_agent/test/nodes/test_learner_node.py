@@ -198,6 +198,29 @@ def test_a_repeated_transition_is_stored_once_but_a_new_agent_may_count_again(
         assert learner._lost == 0
 
 
+def test_a_late_notice_of_a_fault_cuts_a_transition_that_is_stored_or_still_to_come(
+    peers: Callable,
+) -> None:
+    with graph({'learner': SMALL}) as nodes:
+        others = peers(nodes)
+        learner = nodes.add(LearnerNode())
+        others.send(0, 5)
+        others.transition.publish(Transition(sequence=2, interrupted=True))
+        timely = others.message(7)
+        timely.interrupted = True
+        for message in (others.message(5), others.message(6), timely, others.message(8)):
+            others.transition.publish(message)
+        nodes.spin_until(lambda: learner._worker.training.env_steps == 8)
+        replay = learner._worker.training.learner.replay
+        slots = replay.sample(np.random.default_rng(0), 200)
+        assert set(replay.arrays['sequence'][slots].tolist()) == {0, 2, 3, 5, 7}
+        assert (learner._malformed, learner._duplicates) == (0, 0)
+        learner._worker.put_cut(9)
+        others.send(9, 10)
+        nodes.spin_until(lambda: replay.ring.count == 10)
+        assert 8 not in replay.arrays['sequence'][replay.sample(np.random.default_rng(0), 200)]
+
+
 def test_in_real_time_data_comes_before_updates(
     peers: Callable, encoder_model: Callable, classifier_model: Callable
 ) -> None:

@@ -62,6 +62,12 @@ class _Pairs:
         while self._start < self._end and self._rows[self._start % len(self._rows)] < row:
             self._start += 1
 
+    def remove(self, row: int) -> None:
+        rows = self.take(np.arange(len(self)))
+        kept = rows[rows != row]
+        self._rows[: len(kept)] = kept
+        self._start, self._end = 0, len(kept)
+
     def take(self, offsets: Indices) -> Indices:
         return self._rows[(self._start + offsets) % len(self._rows)]
 
@@ -135,6 +141,20 @@ class Replay:
         index = self.ring.append(**fields)
         self._scored_by[index % self.ring.capacity] = UNSCORED
         self._link(index)
+
+    def interrupt(self, sequence: int) -> None:
+        """
+        Cut the chain before a row: what lies between it and the row before was no transition.
+
+        :param sequence: of the row; unknown: nothing to cut.
+        """
+        newest, capacity = self.ring.count - 1, self.ring.capacity
+        slots = np.flatnonzero(self.arrays['sequence'][: len(self)] == sequence)
+        if slots.size:
+            index = newest - int(((newest - slots) % capacity).min())
+            self.arrays['first'][index % capacity] = True
+            for pairs in self._pairs.values():
+                pairs.remove(index - 1)
 
     def _link(self, index: int) -> None:
         """Make row ``index`` the end of a transition, if its predecessor belongs to it."""
