@@ -9,11 +9,11 @@ description of the hand only. ``base_link`` is the mount; z points up, as in the
 from pathlib import Path
 import sys
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 from r3l_node.core.files import write_atomic
 from r3l_sim.core import servo
+from r3l_sim.core.backends import mujoco
 from r3l_sim.core.hand import (
     defaults_xml,
     FINGERS,

@@ -24,15 +24,23 @@ class CameraPose:
     target: tuple[float, float, float]
     fovy: float = 45.0
 
+    @property
+    def position(self) -> tuple[float, float, float]:
+        """Where the camera stands (x, y, z) [m]."""
+        x, y, z = (
+            t - self.distance * f for t, f in zip(self.target, self._forward(), strict=True)
+        )
+        return (x, y, z)
+
     def to_xml(self, name: str) -> str:
         """
         Return the MJCF camera element.
 
         :param name: name of the camera in the model.
         """
-        a, e = math.radians(self.azimuth), math.radians(self.elevation)
-        forward = (math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e))
-        x, y, z = (t - self.distance * f for t, f in zip(self.target, forward, strict=True))
+        a = math.radians(self.azimuth)
+        forward = self._forward()
+        x, y, z = self.position
         right = (math.sin(a), -math.cos(a), 0.0)
         up = (
             right[1] * forward[2] - right[2] * forward[1],
@@ -44,6 +52,10 @@ class CameraPose:
             f'<camera name="{name}" pos="{x:.5f} {y:.5f} {z:.5f}" fovy="{self.fovy}" '
             f'xyaxes="{axes}"/>'
         )
+
+    def _forward(self) -> tuple[float, float, float]:
+        a, e = math.radians(self.azimuth), math.radians(self.elevation)
+        return (math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e))
 
 
 @dataclass(frozen=True, slots=True)
