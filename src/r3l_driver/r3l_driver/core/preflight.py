@@ -12,6 +12,7 @@ from enum import Enum
 
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.control_table import HardwareError, table_of_model, TABLES
+from r3l_driver.core.facts import HostFacts, ServoFacts
 from r3l_driver.core.settings import compare, Difference, wanted_settings
 
 USB_LATENCY = 1  # of the adapter, as the udev rule sets it [ms]
