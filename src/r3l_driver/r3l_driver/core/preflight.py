@@ -2,17 +2,18 @@
 """
 What is looked at before torque comes on, and what is said about it.
 
-:func:`collect` reads the servos and changes nothing; :func:`examine` is a pure function of what
-was read, so that every refusal has its test.
+:func:`r3l_driver.core.facts.collect` reads the servos and changes nothing; :func:`examine` is a
+pure function of what was read, so that every refusal has its test.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import Enum
+from typing import Protocol
 
+from r3l_driver.core.bus import Bus
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.control_table import HardwareError, table_of_model, TABLES
-from r3l_driver.core.facts import HostFacts, ServoFacts
+from r3l_driver.core.facts import collect, HostFacts, ServoFacts
+from r3l_driver.core.findings import Finding, refuse, Report, warn
 from r3l_driver.core.settings import compare, Difference, wanted_settings
 
 USB_LATENCY = 1  # of the adapter, as the udev rule sets it [ms]
@@ -21,58 +22,6 @@ VOLTAGE_SPREAD = 0.7  # between servos, above which a cable or plug is suspect [
 FREE_DISK = 2 * 2**30  # [byte]
 GOOD_DISK = 10 * 2**30  # [byte]
 CAMERA_SHARE = 0.9  # of the wanted rate
-
-
-class Severity(Enum):
-    """How bad a finding is."""
-
-    REFUSE = 'refuse'  # no torque
-    WARN = 'warn'
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """
-    One thing that is not as it should be.
-
-    :param code: name of the rule, in snake case.
-    :param severity: whether torque is refused.
-    :param sentence: what was found.
-    :param remedy: what to do.
-    """
-
-    code: str
-    severity: Severity
-    sentence: str
-    remedy: str
-
-    def __str__(self) -> str:
-        """Return sentence and remedy."""
-        return f'{self.sentence}: {self.remedy}'
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What preflight found; empty findings mean that all is well."""
-
-    servos: tuple[ServoFacts, ...]
-    findings: tuple[Finding, ...]
-    differences: tuple[Difference, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether torque may come on."""
-        return not self.refusals
-
-    @property
-    def refusals(self) -> tuple[Finding, ...]:
-        """Findings that refuse torque."""
-        return tuple(f for f in self.findings if f.severity is Severity.REFUSE)
-
-    @property
-    def reason(self) -> str:
-        """The first refusal as one sentence with its remedy; empty if there is none."""
-        return str(self.refusals[0]) if self.refusals else ''
 
 
 def examine(
@@ -88,19 +37,32 @@ def examine(
     host = host or HostFacts()
     differences = _differences(servos, config)
     findings = [*_identities(servos, config, host), *_settings(differences, config)]
-    for servo in servos:
+    known = tuple(servo for servo in servos if servo.settings)
+    for servo in known:
         findings += _state(servo, config)
-    findings += _supply(servos)
+    findings += _supply(known)
     findings += _computer(host, config)
     return Report(servos, tuple(findings), tuple(differences))
 
 
-def _refuse(code: str, sentence: str, remedy: str) -> Finding:
-    return Finding(code, Severity.REFUSE, sentence, remedy)
+class OnBus(Protocol):
+    """A chain of servos whose port is open."""
+
+    @property
+    def bus(self) -> Bus:
+        """The bus that it is on."""
 
 
-def _warn(code: str, sentence: str, remedy: str) -> Finding:
-    return Finding(code, Severity.WARN, sentence, remedy)
+def preflight(chain: OnBus, config: DriverConfig, host: HostFacts | None = None) -> Report:
+    """
+    Look at the servos and judge; nothing is written.
+
+    :param chain: open.
+    :param config: of the driver.
+    :param host: what was found on the computer; None: the bus alone is judged.
+    :raises PortLost: if the adapter goes meanwhile.
+    """
+    return examine(collect(chain.bus, config), config, host)
 
 
 def _who(config: DriverConfig, servo: int) -> str:
@@ -113,7 +75,7 @@ def _identities(
     present = {servo.id for servo in servos}
     missing = [servo for servo in config.ids if servo not in present]
     if not present:
-        yield _refuse(
+        yield refuse(
             'no_servo',
             f'no servo answers on {config.port} at {config.baud_rate} bit/s',
             'switch the supply of the servos on, check the cable to the adapter, and see what '
@@ -121,7 +83,7 @@ def _identities(
         )
         return
     if missing:
-        yield _refuse(
+        yield refuse(
             'servo_missing',
             f'{", ".join(_who(config, servo) for servo in missing)} '
             f'{"does" if len(missing) == 1 else "do"} not answer',
@@ -130,21 +92,21 @@ def _identities(
     table = table_of_model(config.model)
     for servo in servos:
         if servo.model_number != table.number:
-            yield _refuse(
+            yield refuse(
                 'model_wrong',
                 f'{_who(config, servo.id)} is a {_model(servo.model_number)}, the configuration '
                 f'says {config.model}',
                 'set the parameter model to what is built in; all servos must be of one model',
             )
         elif servo.firmware < table.watchdog_firmware:
-            yield _refuse(
+            yield refuse(
                 'firmware_old',
                 f'{_who(config, servo.id)} has firmware {servo.firmware}, without a bus watchdog',
                 f'update it to {table.watchdog_firmware} or later with DYNAMIXEL Wizard 2.0',
             )
         before = (host.firmwares or {}).get(servo.id, servo.firmware)
         if before != servo.firmware:
-            yield _warn(
+            yield warn(
                 'servo_changed',
                 f'{_who(config, servo.id)} has firmware {servo.firmware}, and had {before} when '
                 'the hand was calibrated',
@@ -170,7 +132,7 @@ def _differences(servos: tuple[ServoFacts, ...], config: DriverConfig) -> list[D
 def _settings(differences: list[Difference], config: DriverConfig) -> Iterator[Finding]:
     for servo in dict.fromkeys(difference.servo for difference in differences):
         what = ', '.join(str(d) for d in differences if d.servo == servo)
-        yield _refuse('settings_differ', f'{_who(config, servo)}: {what}', 'run r3l check --write')
+        yield refuse('settings_differ', f'{_who(config, servo)}: {what}', 'run r3l check --write')
 
 
 def _state(servo: ServoFacts, config: DriverConfig) -> Iterator[Finding]:
@@ -178,34 +140,34 @@ def _state(servo: ServoFacts, config: DriverConfig) -> Iterator[Finding]:
     if servo.error:
         names = ', '.join(bit.name.lower().replace('_', ' ') for bit in HardwareError
                           if bit.name and servo.error & bit)  # fmt: skip
-        yield _refuse(
+        yield refuse(
             'hardware_error',
             f'{who} reports {names or f"error bits {servo.error}"}',
             'find out why, then switch its supply off and on',
         )
     if servo.torque:
-        yield _warn(
+        yield warn(
             'torque_on',
             f'{who} holds torque already',
             'another program may have left it on; it is switched off before the hand is armed',
         )
     if not config.voltage_low <= servo.voltage <= config.voltage_high:
         low = servo.voltage < config.voltage_low
-        yield _refuse(
+        yield refuse(
             'voltage_low' if low else 'voltage_high',
             f'{who} has {servo.voltage:.1f} V, expected {config.voltage_low:g} to '
             f'{config.voltage_high:g} V',
             'check the supply, its cables and plugs' if low else 'take a supply of fewer volts',
         )
     if servo.temperature >= config.temperature_high:
-        yield _refuse(
+        yield refuse(
             'temperature_high',
             f'{who} is at {servo.temperature:.0f} degC, expected less than '
             f'{config.temperature_high:g} degC',
             f'let it cool to {config.temperature_resume:g} degC',
         )
     elif servo.temperature >= config.temperature_resume:
-        yield _warn(
+        yield warn(
             'temperature_warm',
             f'{who} is at {servo.temperature:.0f} degC',
             'it will reach its limit soon; a fan helps',
@@ -218,7 +180,7 @@ def _supply(servos: tuple[ServoFacts, ...]) -> Iterator[Finding]:
     least = min(servos, key=lambda servo: servo.voltage)
     most = max(servos, key=lambda servo: servo.voltage)
     if most.voltage - least.voltage > VOLTAGE_SPREAD:
-        yield _warn(
+        yield warn(
             'voltage_spread',
             f'servo {least.id} has {most.voltage - least.voltage:.1f} V less than servo {most.id}',
             'look at the plugs between them, and feed the supply into every finger',
@@ -230,26 +192,26 @@ def _computer(host: HostFacts, config: DriverConfig) -> Iterator[Finding]:
         sentence = f'the latency timer of {config.port} is {host.latency} ms'
         remedy = f'set it to {USB_LATENCY} ms with the udev rule of docs/hardware.md'
         fits = host.latency + WIRE_TIME < 1000.0 * config.cycle
-        make = _warn if fits else _refuse
+        make = warn if fits else refuse
         if not fits:
             sentence += f', too much for {config.bus_rate:g} bus cycles per second'
         yield make('latency_timer', sentence, remedy)
     if host.calibrated is False:
-        yield _warn(
+        yield warn(
             'not_calibrated',
             'no calibration file is in use',
             'run r3l calibrate, and give its file with --calibration',
         )
     if host.camera_rate is not None and host.camera_rate < CAMERA_SHARE * host.camera_wanted:
         if host.camera_rate > 0.0:
-            yield _refuse(
+            yield refuse(
                 'camera_slow',
                 f'the camera gives {host.camera_rate:.1f} pictures per second, expected '
                 f'{host.camera_wanted:g}',
                 'add light, lower the resolution, or plug it into another USB port',
             )
         else:
-            yield _refuse(
+            yield refuse(
                 'camera_missing',
                 f'the camera gives no picture{host.camera_remark and f" ({host.camera_remark})"}',
                 'see what r3l find-camera says',
@@ -257,6 +219,6 @@ def _computer(host: HostFacts, config: DriverConfig) -> Iterator[Finding]:
     if host.free_disk is not None and host.free_disk < GOOD_DISK:
         sentence = f'{host.free_disk / 2**30:.1f} GiB of disk are free'
         if host.free_disk < FREE_DISK:
-            yield _refuse('disk_full', sentence, f'make room for {FREE_DISK / 2**30:.0f} GiB')
+            yield refuse('disk_full', sentence, f'make room for {FREE_DISK / 2**30:.0f} GiB')
         else:
-            yield _warn('disk_low', sentence, 'a long run with its records may need 10 GiB')
+            yield warn('disk_low', sentence, 'a long run with its records may need 10 GiB')

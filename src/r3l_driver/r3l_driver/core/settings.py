@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from r3l_driver.core.config import DriverConfig
-from r3l_driver.core.control_table import ControlTable, OperatingMode, RETURN_DELAY_UNIT
+from r3l_driver.core.control_table import ControlTable, Item, OperatingMode, RETURN_DELAY_UNIT
 from r3l_node.core.errors import ConfigError
 
 # Kept as the factory sets them: the servo's own protection.
@@ -23,12 +23,12 @@ STARTUP_FIRMWARE = 45  # oldest firmware with startup_configuration
 
 
 class Registers(Protocol):
-    """Reads and writes the items of servos, one at a time."""
+    """Reads and writes the items of servos, one at a time; a bus does."""
 
-    def read(self, servo: int, item: str) -> int:
+    def read(self, number: int, item: Item) -> int:
         """Return the value of an item, in the units of the control table."""
 
-    def write(self, servo: int, item: str, value: int) -> None:
+    def write(self, number: int, item: Item, value: int) -> None:
         """Set an item, in the units of the control table."""
 
 
@@ -87,28 +87,31 @@ def compare(servo: int, found: Mapping[str, int], wanted: Mapping[str, int]) -> 
     ]
 
 
-def write_settings(bus: Registers, differences: Sequence[Difference]) -> list[str]:
+def write_settings(
+    bus: Registers, differences: Sequence[Difference], table: ControlTable
+) -> list[str]:
     """
     Write what differs, and read it back.
 
     :param bus: the servos.
     :param differences: as :func:`compare` found them; each is looked at again before its write.
+    :param table: of the servos' model.
     :return: one line per item that was written.
     :raises SettingsError: if torque is on, or a servo does not take a value.
     """
     for servo in sorted({difference.servo for difference in differences}):
-        if bus.read(servo, 'torque_enable') != 0:
+        if bus.read(servo, table['torque_enable']) != 0:
             raise SettingsError(
                 f'servo {servo} has its torque on: its settings are written with torque off only; '
                 'support the hand, stop the driver and try again'
             )
     lines = []
     for servo, item, _, wanted in ((d.servo, d.item, d.found, d.wanted) for d in differences):
-        before = bus.read(servo, item)
+        before = bus.read(servo, table[item])
         if before == wanted:
             continue
-        bus.write(servo, item, wanted)
-        after = bus.read(servo, item)
+        bus.write(servo, table[item], wanted)
+        after = bus.read(servo, table[item])
         if after != wanted:
             raise SettingsError(
                 f'servo {servo} keeps {item} at {after} after {wanted} was written: check its '

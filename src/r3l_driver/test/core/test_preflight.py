@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 from r3l_driver.core.config import DriverConfig
-from r3l_driver.core.control_table import table_of_model
+from r3l_driver.core.control_table import Item, table_of_model
 from r3l_driver.core.facts import HostFacts, ServoFacts
-from r3l_driver.core.preflight import examine, Severity
+from r3l_driver.core.findings import Severity
+from r3l_driver.core.preflight import examine
 from r3l_driver.core.settings import Difference, SettingsError, wanted_settings, write_settings
 
 CONFIG = DriverConfig()
@@ -148,26 +149,26 @@ class Servos:
         self.stubborn: set[str] = set()
         self.written: list[tuple[int, str, int]] = []
 
-    def read(self, servo: int, item: str) -> int:
-        return self.values[item]
+    def read(self, number: int, item: Item) -> int:
+        return self.values[item.name]
 
-    def write(self, servo: int, item: str, value: int) -> None:
-        self.written.append((servo, item, value))
-        if item not in self.stubborn:
-            self.values[item] = value
+    def write(self, number: int, item: Item, value: int) -> None:
+        self.written.append((number, item.name, value))
+        if item.name not in self.stubborn:
+            self.values[item.name] = value
 
 
 def test_only_what_differs_is_written_and_read_back() -> None:
     bus = Servos(return_delay_time=250, shutdown=52)
     differences = [Difference(21, 'return_delay_time', 250, 0), Difference(21, 'shutdown', 0, 52)]
-    assert write_settings(bus, differences) == ['servo 21: return_delay_time 250 -> 0']
+    assert write_settings(bus, differences, TABLE) == ['servo 21: return_delay_time 250 -> 0']
     assert bus.written == [(21, 'return_delay_time', 0)]
 
 
 def test_nothing_is_written_while_torque_is_on() -> None:
     bus = Servos(torque_enable=1, shutdown=0)
     with pytest.raises(SettingsError, match='servo 21 has its torque on'):
-        write_settings(bus, [Difference(21, 'shutdown', 0, 52)])
+        write_settings(bus, [Difference(21, 'shutdown', 0, 52)], TABLE)
     assert bus.written == []
 
 
@@ -175,7 +176,7 @@ def test_a_value_that_does_not_stay_is_told() -> None:
     bus = Servos(shutdown=0)
     bus.stubborn = {'shutdown'}
     with pytest.raises(SettingsError, match='keeps shutdown at 0 after 52 was written'):
-        write_settings(bus, [Difference(21, 'shutdown', 0, 52)])
+        write_settings(bus, [Difference(21, 'shutdown', 0, 52)], TABLE)
 
 
 def test_old_firmware_has_no_startup_configuration() -> None:
