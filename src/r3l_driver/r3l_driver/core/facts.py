@@ -47,7 +47,8 @@ class HostFacts:
     :param latency: timer of the USB adapter [ms].
     :param free_disk: space left for the run [byte].
     :param camera_rate: measured [Hz]; 0: no picture.
-    :param camera_wanted: [Hz].
+    :param camera_wanted: asked of the camera [Hz].
+    :param camera_needed: below that the hand would act on old pictures [Hz].
     :param camera_remark: why there is no picture.
     :param firmwares: of the calibration, by id.
     :param calibrated: whether a calibration file is in use.
@@ -57,6 +58,7 @@ class HostFacts:
     free_disk: int | None = None
     camera_rate: float | None = None
     camera_wanted: float = 0.0
+    camera_needed: float = 0.0
     camera_remark: str = ''
     firmwares: Mapping[int, int] | None = None
     calibrated: bool | None = None

@@ -21,7 +21,7 @@ WIRE_TIME = 5.0  # of a bus cycle of nine servos at 1 Mbaud, without the adapter
 VOLTAGE_SPREAD = 0.7  # between servos, above which a cable or plug is suspect [V]
 FREE_DISK = 2 * 2**30  # [byte]
 GOOD_DISK = 10 * 2**30  # [byte]
-CAMERA_SHARE = 0.9  # of the wanted rate
+CAMERA_SHARE = 0.9  # of the rate asked for
 
 
 def examine(
@@ -202,23 +202,29 @@ def _computer(host: HostFacts, config: DriverConfig) -> Iterator[Finding]:
             'no calibration file is in use',
             'run r3l calibrate, and give its file with --calibration',
         )
-    if host.camera_rate is not None and host.camera_rate < CAMERA_SHARE * host.camera_wanted:
-        if host.camera_rate > 0.0:
-            yield refuse(
-                'camera_slow',
-                f'the camera gives {host.camera_rate:.1f} pictures per second, expected '
-                f'{host.camera_wanted:g}',
-                'add light, lower the resolution, or plug it into another USB port',
-            )
-        else:
-            yield refuse(
-                'camera_missing',
-                f'the camera gives no picture{host.camera_remark and f" ({host.camera_remark})"}',
-                'see what r3l find-camera says',
-            )
+    yield from _camera(host)
     if host.free_disk is not None and host.free_disk < GOOD_DISK:
         sentence = f'{host.free_disk / 2**30:.1f} GiB of disk are free'
         if host.free_disk < FREE_DISK:
             yield refuse('disk_full', sentence, f'make room for {FREE_DISK / 2**30:.0f} GiB')
         else:
             yield warn('disk_low', sentence, 'a long run with its records may need 10 GiB')
+
+
+def _camera(host: HostFacts) -> Iterator[Finding]:
+    rate = host.camera_rate
+    if rate is None or rate >= CAMERA_SHARE * host.camera_wanted:
+        return
+    if rate <= 0.0:
+        yield refuse(
+            'camera_missing',
+            f'the camera gives no picture{host.camera_remark and f" ({host.camera_remark})"}',
+            'see what r3l find-camera says',
+        )
+        return
+    sentence = f'the camera gives {rate:.1f} pictures per second instead of {host.camera_wanted:g}'
+    remedy = 'add light, lower the resolution, or plug it into another USB port'
+    if rate < host.camera_needed:
+        yield refuse('camera_slow', f'{sentence}, and {host.camera_needed:g} are needed', remedy)
+    else:
+        yield warn('camera_dim', sentence, remedy)

@@ -103,7 +103,7 @@ def write_settings(
         if bus.read(servo, table['torque_enable']) != 0:
             raise SettingsError(
                 f'servo {servo} has its torque on: its settings are written with torque off only; '
-                'support the hand, stop the driver and try again'
+                'support the hand, switch the supply of the servos off and on, and try again'
             )
     lines = []
     for servo, item, _, wanted in ((d.servo, d.item, d.found, d.wanted) for d in differences):
