@@ -14,8 +14,8 @@ from r3l_driver.core.settings import Difference, SettingsError, wanted_settings,
 CONFIG = DriverConfig()
 TABLE = table_of_model(CONFIG.model)
 GOOD_HOST = HostFacts(
-    latency=1, free_disk=100 * 2**30, camera_rate=30.0, camera_wanted=30.0, camera_needed=10.0, calibrated=True,
-    firmwares=dict.fromkeys(CONFIG.ids, 45),
+    latency=1, free_disk=100 * 2**30, camera_rate=30.0, camera_wanted=30.0, camera_needed=10.0,
+    calibrated=True, firmwares=dict.fromkeys(CONFIG.ids, 45),
 )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def test_what_is_wrong_with_the_servos_refuses_torque(
             {'camera_rate': 0.0, 'camera_remark': 'no /dev/video0'},
             'camera_missing', 'gives no picture (no /dev/video0)', 'find-camera',
         ),
-        ({'camera_rate': 9.9}, 'camera_slow', '9.9 pictures per second instead of 30, and', 'light'),
+        ({'camera_rate': 9.9}, 'camera_slow', '9.9 pictures per second instead', 'light'),
         ({'free_disk': 2**30}, 'disk_full', '1.0 GiB of disk are free', '2 GiB'),
     ],
 )  # fmt: skip
