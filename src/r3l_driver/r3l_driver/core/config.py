@@ -4,13 +4,13 @@
 from dataclasses import dataclass
 import math
 
+from r3l_driver.core.control_table import BAUD_RATES, TABLES, WATCHDOG_UNIT
 from r3l_node.core.parameters import parameter
 
-MODELS = ('XM430-W210', 'XM430-W350', 'XH430-W210', 'XH430-V210', 'XL330-M288')
+MODELS = tuple(TABLES)
 FINGERS = (1, 2, 3)
 JOINTS = tuple(f'finger{f}_joint{j}' for f in FINGERS for j in (1, 2, 3))
 IDS = tuple(10 * f + j for f in FINGERS for j in (1, 2, 3))
-WATCHDOG_UNIT = 0.02  # of the servo's register Bus Watchdog [s]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ class DriverConfig:
     )
 
     port: str = parameter('/dev/ttyUSB0', 'serial device; better a path in /dev/serial/by-id')
-    baud_rate: int = parameter(1_000_000, 'speed of the bus [bit/s]', range=(9600, 4_500_000))
+    baud_rate: int = parameter(
+        1_000_000, 'speed of the bus [bit/s]', choices=tuple(BAUD_RATES.values())
+    )
     bus_rate: float = parameter(50.0, 'bus cycles per second [Hz]', range=(20.0, 200.0))
     control_rate: float = parameter(5.0, 'commands expected per second [Hz]', range=(0.5, 100.0))
     retries: int = parameter(2, 'reads repeated within a bus cycle', range=(0, 5))
