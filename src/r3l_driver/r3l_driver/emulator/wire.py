@@ -84,10 +84,10 @@ def _make_tables() -> tuple[tuple[int, ...], tuple[int, ...]]:
     Polynomial 0x8005, highest bit first.  The second table works on states whose two bytes are
     swapped: so it takes the words of a packet as they stand, lowest byte first.
     """
-    state = np.arange(1 << 16, dtype=np.uint32)
-    for _ in range(16):
-        state = (state << 1) & 0xFFFF ^ np.where(state & 0x8000, 0x8005, 0).astype(np.uint32)
     index = np.arange(1 << 16)
+    state = index
+    for _ in range(16):
+        state = (state << 1) & 0xFFFF ^ np.where(state & 0x8000, 0x8005, 0)
     swapped = index >> 8 | (index & 0xFF) << 8
     pairs = state[swapped]
     pairs = pairs >> 8 | (pairs & 0xFF) << 8
