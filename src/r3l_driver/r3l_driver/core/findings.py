@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What preflight says: findings, and the report of all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from r3l_driver.core.facts import ServoFacts
 from r3l_driver.core.settings import Difference
+
+# What the running driver watches by itself, and recovers from when it passes.
+PASSING = frozenset(
+    {
+        'no_servo', 'servo_missing', 'hardware_error', 'voltage_low', 'voltage_high',
+        'temperature_high',
+    }
+)  # fmt: skip
 
 
 class Severity(Enum):
@@ -58,6 +66,11 @@ class Report:
     def reason(self) -> str:
         """The first refusal as one sentence with its remedy; empty if there is none."""
         return str(self.refusals[0]) if self.refusals else ''
+
+    def lasting(self) -> 'Report':
+        """Return the report without what may pass by itself."""
+        kept = tuple(finding for finding in self.findings if finding.code not in PASSING)
+        return replace(self, findings=kept)
 
 
 def refuse(code: str, sentence: str, remedy: str) -> Finding:

@@ -12,7 +12,7 @@ from typing import Protocol
 from r3l_driver.core.bus import Bus
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.control_table import HardwareError, table_of_model, TABLES
-from r3l_driver.core.facts import collect, HostFacts, ServoFacts
+from r3l_driver.core.facts import collect, host_facts, HostFacts, ServoFacts
 from r3l_driver.core.findings import Finding, refuse, Report, warn
 from r3l_driver.core.settings import compare, Difference, wanted_settings
 
@@ -53,16 +53,19 @@ class OnBus(Protocol):
         """The bus that it is on."""
 
 
-def preflight(chain: OnBus, config: DriverConfig, host: HostFacts | None = None) -> Report:
+def preflight(chain: OnBus, config: DriverConfig) -> Report:
     """
-    Look at the servos and judge; nothing is written.
+    Judge the servos for the driver, before torque; nothing is written.
+
+    What may pass by itself (heat, voltage, a servo that is silent or has shut down) is left to
+    the driver, which watches it all the time; ``r3l check`` refuses that too.
 
     :param chain: open.
     :param config: of the driver.
-    :param host: what was found on the computer; None: the bus alone is judged.
+    :return: its ``reason`` is empty where torque may come on.
     :raises PortLost: if the adapter goes meanwhile.
     """
-    return examine(collect(chain.bus, config), config, host)
+    return examine(collect(chain.bus, config), config, host_facts(config)).lasting()
 
 
 def _who(config: DriverConfig, servo: int) -> str:

@@ -137,6 +137,13 @@ def test_what_only_needs_attention_is_a_warning(
     assert report.ok
 
 
+def test_the_driver_waits_itself_for_what_may_pass() -> None:
+    report = examine(changed(error=0x20, voltage=9.0, temperature=70.0), CONFIG)
+    assert len(report.refusals) == 3
+    assert report.lasting().ok
+    assert not examine(with_setting(operating_mode=3), CONFIG).lasting().ok
+
+
 def test_settings_of_another_model_are_not_compared() -> None:
     report = examine(changed(model_number=1020, settings={}), CONFIG)
     assert report.differences == ()
