@@ -32,9 +32,12 @@ class Registers:
         self.table = table
         self.firmware = firmware
         self._cells = bytearray(table.size)
+        # What the cells say, ready for use; without the items that `put_block` sets.
+        self._values: dict[str, int] = {}
         self._starts: dict[int, Item] = {item.address: item for item in table}
         if firmware < table.watchdog_firmware:
             del self._starts[table['bus_watchdog'].address]
+        self._block = (0, 0)
         self._plans: dict[tuple[int, int], list[int] | slice] = {}
         self._items: dict[tuple[int, int], tuple[Item, ...] | Error] = {}
         self._indirect = self._indirect_cells()
@@ -57,8 +60,11 @@ class Registers:
 
     def get(self, name: str) -> int:
         """Return the value of an item."""
-        item = self.table.items[name]
-        return item.decode(bytes(self._cells[item.address : item.address + item.size]))
+        value = self._values.get(name)
+        if value is None:
+            item = self.table.items[name]
+            value = item.decode(bytes(self._cells[item.address : item.address + item.size]))
+        return value
 
     def put(self, name: str, value: int) -> None:
         """Set an item, whatever the bus may do with it."""
@@ -68,13 +74,20 @@ class Registers:
         """Set an item; a value without sign or with one, as the item has it."""
         end = item.address + item.size
         self._cells[item.address : end] = value.to_bytes(item.size, 'little', signed=item.signed)
+        self._values[item.name] = value
         if item.name.startswith('indirect_address'):
             self._plans.clear()
             self._items.clear()
 
     def put_block(self, address: int, data: bytes) -> None:
-        """Set consecutive items at once, which are none of the indirect addresses."""
-        self._cells[address : address + len(data)] = data
+        """Set consecutive items at once; always the same ones, none of them indirect."""
+        end = address + len(data)
+        self._cells[address:end] = data
+        if self._block != (address, end):
+            self._block = (address, end)
+            for item in self.table:
+                if address <= item.address < end:
+                    self._values.pop(item.name, None)
 
     def factory(self, keep: tuple[str, ...] = ()) -> None:
         """
@@ -89,6 +102,7 @@ class Registers:
 
     def power_on(self) -> None:
         """Set the RAM to what the power-on sets."""
+        self._block = (0, 0)
         for item in self.table:
             if not item.eeprom:
                 self.put(item.name, item.default)
