@@ -248,7 +248,8 @@ class Bus:
         request = [0, 0, 0, 0, number, count & 0xFF, count >> 8, instruction, *parameters, 0, 0]
         self.counters.packets += 1
         self.port.is_using = False
-        result = self._sdk.txPacket(self.port, request)
+        # By itself, txPacket would send the packet without the stuffing that it computes.
+        result = self._sdk.txPacket(self.port, self._sdk.addStuffing(request))
         if result != COMM_SUCCESS:
             raise BusError(f'servo {number}: {self._sdk.getTxRxResult(result)}')
         self.port.expect(_STATUS_BYTES + length, self._return_delay)
