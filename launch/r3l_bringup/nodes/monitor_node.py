@@ -22,10 +22,10 @@ from r3l_bringup.status import (
     take_scalars,
     write_status,
 )
-from r3l_msgs.msg import AgentStatus, Evaluation, LearnerStatus, Metrics
+from r3l_msgs.msg import AgentStatus, Evaluation, LearnerStatus, Metrics, SafetyState
 from r3l_node.core.errors import ConfigError
 from r3l_node.nodes.parameters import declare
-from r3l_node.nodes.qos import EVALUATION, STATUS
+from r3l_node.nodes.qos import EVALUATION, SAFETY, STATUS
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -34,6 +34,7 @@ from rclpy.signals import SignalHandlerOptions
 
 # Deeper than the publishers': messages wait here for half a second.
 METRICS_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')
 
 
 class MonitorNode(Node):
@@ -41,7 +42,8 @@ class MonitorNode(Node):
     Record metrics and evaluations; see when the run is over.
 
     Subscribes ``metrics``, ``agent/status``, ``learner/status`` and ``evaluation``. Writes
-    ``metrics.jsonl``, TensorBoard events, ``evaluation.jsonl`` and ``status.json`` of the run.
+    ``metrics.jsonl``, TensorBoard events, ``evaluation.jsonl`` and ``status.json`` of the run, and
+    ``safety.jsonl`` where the graph has a driver (``driver/safety``).
     """
 
     def __init__(self) -> None:
@@ -66,6 +68,9 @@ class MonitorNode(Node):
         self._seen = {(line['env_steps'], line['policy_version']) for line in done}
         self.status.evaluation = done[-1] if done else None
         self._evaluations = JsonLines(self.folder / 'evaluation.jsonl')
+        has_driver = self._config.hardware != 'sim'
+        self._safety = JsonLines(self.folder / 'safety.jsonl') if has_driver else None
+        self._safety_seen: tuple[int, float, str] | None = None
         self._done_at: float | None = None
         self._next_line = 0.0
         self.handled = 0
@@ -73,6 +78,8 @@ class MonitorNode(Node):
         self.create_subscription(AgentStatus, 'agent/status', self._on_agent, STATUS)
         self.create_subscription(LearnerStatus, 'learner/status', self._on_learner, STATUS)
         self.create_subscription(Evaluation, 'evaluation', self._on_evaluation, EVALUATION)
+        if has_driver:
+            self.create_subscription(SafetyState, 'driver/safety', self._on_safety, SAFETY)
 
     def update(self) -> bool:
         """
@@ -89,6 +96,8 @@ class MonitorNode(Node):
         status.finished = self._finished(now)
         self._scalars.flush()
         self._evaluations.flush()
+        if self._safety is not None:
+            self._safety.flush()
         write_status(status, self.folder / 'status.json')
         if now >= self._next_line:
             self._next_line = now + self._config.line_period
@@ -99,6 +108,8 @@ class MonitorNode(Node):
         """Close the records."""
         self._scalars.close()
         self._evaluations.close()
+        if self._safety is not None:
+            self._safety.close()
 
     def _finished(self, now: float) -> bool:
         if self.status.phase != 'done':
@@ -159,6 +170,23 @@ class MonitorNode(Node):
         }
         self._evaluations.write(line)
         self.status.evaluation = line
+
+    def _on_safety(self, msg: SafetyState) -> None:
+        self.handled += 1
+        since = msg.since.sec + msg.since.nanosec * 1e-9
+        seen = (msg.state, since, msg.code)
+        if self._safety is None or seen == self._safety_seen:
+            return
+        self._safety_seen = seen
+        known = msg.state < len(SAFETY_STATES)
+        line = {
+            'since': round(since, 4),
+            'state': SAFETY_STATES[msg.state] if known else SAFETY_STATES[0],
+            'code': msg.code,
+            'reason': msg.reason,
+            'interruptions': msg.interruptions,
+        }
+        self._safety.write(line)
 
 
 def _watch(node: MonitorNode, period: float, stop: threading.Event) -> bool:

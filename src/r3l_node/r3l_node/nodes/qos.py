@@ -53,7 +53,7 @@ VIEW = qos_profile_sensor_data
 # driver/state.
 DRIVER_STATE = _reliable(10)
 # driver/safety: whoever starts late must know at once.
-SAFETY = _reliable(1, late_joiners=True)
+SAFETY = _reliable(10, late_joiners=True)
 # /diagnostics.
 DIAGNOSTICS = _reliable(10)
 
