@@ -136,8 +136,9 @@ class ServoChain:
         self._check_goals(position, selected)
         ticks = self._units.ticks(np.where(selected, position, self._units.lower)).tobytes()
         values = {
-            self.config.ids[index]: ticks[4 * index : 4 * index + 4]
-            for index in np.flatnonzero(selected).tolist()
+            number: ticks[4 * index : 4 * index + 4]
+            for index, number in enumerate(self.config.ids)
+            if mask is None or mask[index]
         }
         self.bus.sync_write(self._table['goal_position'].address, values)
 

@@ -27,6 +27,7 @@ class LateReplies:
         self._horizon = horizon
         self._clock = clock
         self._until: dict[tuple[int, int], float] = {}  # by id and bytes of data
+        self._end = clock()  # nothing can come late after it
         self._last: dict[int, int] = {}  # bytes of data that an id was asked for last
 
     def asked(self, ids: Iterable[int], length: int) -> None:
@@ -35,7 +36,7 @@ class LateReplies:
 
     def missed(self, ids: Iterable[int], length: int) -> None:
         """Note that replies of ``length`` bytes did not come in time."""
-        until = self._clock() + self._horizon
+        until = self._end = self._clock() + self._horizon
         self._until.update(((number, length), until) for number in ids)
 
     def may_come(self, number: int, length: int) -> bool:
@@ -53,9 +54,10 @@ class LateReplies:
         :return: ``least`` to ``most``; none if late replies of every length may still come.
         """
         last = {self._last.get(number) for number in ids}
+        quiet = self._clock() >= self._end
         for length in range(least, most + 1):
             if length in last:
                 continue
-            if not any(self.may_come(number, length) for number in (*ids, BROADCAST)):
+            if quiet or not any(self.may_come(number, length) for number in (*ids, BROADCAST)):
                 return length
         return None

@@ -195,17 +195,19 @@ def decode_fast(buffer: bytes | bytearray, ids: Sequence[int], length: int) -> d
     start = buffer.find(header)
     if start < 0:
         return {}
+    body, size = start + len(header), start + fast_reply_size(len(ids), length)
+    whole = len(buffer) >= size and _sound(buffer, start, size - 2)
     replies: dict[int, Reply] = {}
-    crc, done, end = 0, start, start + len(header)
-    for number in ids:
-        data = end + 2
-        end = data + length
-        if len(buffer) < end + 2 or buffer[data - 1] != number:
+    for place, number in zip(range(body, size, length + 4), ids, strict=True):
+        end = place + 2 + length
+        if len(buffer) < end + 2 or buffer[place + 1] != number:
             break
-        crc = crc16(buffer[done:end], crc)
-        if crc != buffer[end] | buffer[end + 1] << 8:
+        if not whole and not _sound(buffer, start, end):
             break
-        replies[number] = Reply(buffer[data - 2], bytes(buffer[data:end]))
-        done = end
-        end += 2
+        replies[number] = Reply(buffer[place], bytes(buffer[place + 2 : end]))
     return replies
+
+
+def _sound(buffer: bytes | bytearray, start: int, end: int) -> bool:
+    """Whether the check sum at ``end`` is that of what is before it."""
+    return crc16(buffer[start:end]) == buffer[end] | buffer[end + 1] << 8

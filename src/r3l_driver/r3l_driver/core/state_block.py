@@ -96,26 +96,40 @@ class Units:
         found = [replies.get(number) for number in self._ids]
         blocks = [_EMPTY if reply is None else reply.data[:BLOCK_BYTES] for reply in found]
         raw = np.frombuffer(b''.join(blocks), _BLOCK)
-        answered = np.array([reply is not None for reply in found])
         # A servo that runs has a supply: without one, this is the memory after a restart.
-        ok = answered & (raw['voltage'] != 0)
-        gone = np.where(ok, 0.0, np.nan)
-        alert = [reply is not None and bool(reply.error & ALERT) for reply in found]
-        return Readings(
+        ok = raw['voltage'] != 0
+        readings = Readings(
             ok=ok,
-            position=(raw['position'] - self._center) * self._position_scale + self._offset + gone,
-            velocity=raw['velocity'] * self._velocity_scale + gone,
-            current=raw['current'] * self._current_scale + gone,
-            temperature=raw['temperature'] + gone,
-            voltage=raw['voltage'] * VOLTAGE_UNIT + gone,
-            error=np.where(ok, raw['error'], 0).astype(np.uint8),
-            alert=np.array(alert),
-            tick=np.where(ok, raw['tick'], 0).astype(np.int64),
-            restarted=answered & ~ok,
+            position=(raw['position'] - self._center) * self._position_scale + self._offset,
+            velocity=raw['velocity'] * self._velocity_scale,
+            current=raw['current'] * self._current_scale,
+            temperature=raw['temperature'].astype(np.float64),
+            voltage=raw['voltage'] * VOLTAGE_UNIT,
+            error=raw['error'].copy(),
+            alert=np.array([reply is not None and reply.error >= ALERT for reply in found]),
+            tick=raw['tick'].astype(np.int64),
+            restarted=np.array([reply is not None for reply in found]) & ~ok,
         )
+        if not ok.all():
+            _blank(readings)
+        return readings
 
     def _raw_ticks(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         ticks: NDArray[np.float64] = (
             position - self._offset
         ) * self._direction / self._tick + self._center
         return ticks
+
+
+def _blank(readings: Readings) -> None:
+    """Take out what does not come from a servo."""
+    for values in (
+        readings.position,
+        readings.velocity,
+        readings.current,
+        readings.temperature,
+        readings.voltage,
+    ):
+        values[~readings.ok] = np.nan
+    readings.error[~readings.ok] = 0
+    readings.tick[~readings.ok] = 0

@@ -8,7 +8,6 @@ import logging
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 from r3l_driver.core.bus import Bus
 from r3l_driver.core.chain_config import ChainConfig
 from r3l_driver.core.packet import Reply
@@ -17,8 +16,10 @@ from r3l_driver.core.state_block import block_address, BLOCK_BYTES, MOST_BYTES
 _LOGGER = logging.getLogger(__name__)
 # After so many cycles without an answer a servo is no longer asked together with the others.
 _ABSENT = 3
-# After so many fast reads in a row that only a plain one could replace, fast ones are given up.
+# After so many fast reads in a row that only a plain one could replace, fast ones are given up
 _FAST_FAILURES = 3
+# for so long, for it may have been a bad line.
+_PLAIN_CYCLES = 1000
 
 
 class StateReader:
@@ -38,15 +39,15 @@ class StateReader:
         self._config = config
         self._clock = clock
         self._address = block_address(config.table)
-        self._silent: NDArray[np.int64] = np.zeros(len(config.ids), np.int64)  # [cycles]
+        self._silent = [0] * len(config.ids)  # [cycles]
         self._turn = 0
-        self._fast = config.fast_sync_read
+        self._plain_cycles = 0
         self._fast_failures = 0
 
     def reset(self) -> None:
         """Count every servo as present again, and try fast reads again."""
-        self._silent[:] = 0
-        self._fast = self._config.fast_sync_read
+        self._silent = [0] * len(self._config.ids)
+        self._plain_cycles = 0
         self._fast_failures = 0
 
     def read(self, bus: Bus) -> dict[int, Reply]:
@@ -54,19 +55,25 @@ class StateReader:
         begun = self._clock()
         ids = self._config.ids
         absent = [number for number, n in zip(ids, self._silent, strict=True) if n >= _ABSENT]
-        present = [number for number in ids if number not in absent]
+        present = [number for number in ids if number not in absent] if absent else ids
         replies = self._read_present(bus, present, begun)
         if absent and self._time_is_left(begun):
             self._turn += 1
             replies |= self._ask(bus, [absent[self._turn % len(absent)]])
-        missed = np.array([number not in replies for number in ids])
-        self.failures += missed.astype(np.uint64)
-        self._silent = np.where(missed, self._silent + 1, 0)
+        for index, number in enumerate(ids):
+            if number in replies:
+                self._silent[index] = 0
+            else:
+                self._silent[index] += 1
+                self.failures[index] += np.uint64(1)
         return replies
 
-    def _read_present(self, bus: Bus, present: list[int], begun: float) -> dict[int, Reply]:
-        fast = self._fast and len(present) > 1
+    def _read_present(self, bus: Bus, present: Sequence[int], begun: float) -> dict[int, Reply]:
+        fast = self._config.fast_sync_read and self._plain_cycles == 0 and len(present) > 1
+        self._plain_cycles = max(0, self._plain_cycles - 1)
         replies = self._ask(bus, present, fast)
+        if fast and replies:
+            self._fast_failures = 0
         for attempt in range(self._config.retries):
             rest = [number for number in present if number not in replies]
             if not rest or not self._time_is_left(begun):
@@ -93,8 +100,9 @@ class StateReader:
         return self._clock() - begun < self._config.cycle_budget
 
     def _judge_fast(self, failed: bool, plain_works: bool) -> None:
-        """Give up fast reads where the firmware does not know them."""
+        """Give up fast reads for a while where the firmware seems not to know them."""
         self._fast_failures = self._fast_failures + 1 if failed and plain_works else 0
-        if self._fast and self._fast_failures >= _FAST_FAILURES:
-            self._fast = False
-            _LOGGER.warning('no reply to fast sync reads: using plain ones until the next set-up')
+        if self._fast_failures >= _FAST_FAILURES:
+            self._fast_failures = 0
+            self._plain_cycles = _PLAIN_CYCLES
+            _LOGGER.warning('no reply to fast sync reads: plain ones for %d cycles', _PLAIN_CYCLES)
