@@ -185,6 +185,12 @@ def _check_limits(config: DriverConfig) -> None:
             f'watchdog is {config.watchdog:g} s: expected at least three bus cycles, '
             f'{3.0 * config.cycle:g} s'
         )
+    per_command = config.bus_rate / config.control_rate
+    if config.pace == 'lockstep' and abs(per_command - round(per_command)) > 1e-6:
+        raise ValueError(
+            f'bus_rate is {config.bus_rate:g} Hz: in lockstep expected a multiple of control_rate, '
+            f'{config.control_rate:g} Hz'
+        )
     if config.bus_rate < config.control_rate:
         raise ValueError(
             f'bus_rate is {config.bus_rate:g} Hz: expected at least control_rate, '

@@ -13,11 +13,10 @@ Three things stand between a fault and the hand, each for when the one before ca
 """
 
 from collections.abc import Callable
-import logging
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_driver.core.bus_errors import BusError, PortLost
+from r3l_driver.core.bus_errors import PortLost
 from r3l_driver.core.chain_config import Chain, Readings
 from r3l_driver.core.commands import CommandGate
 from r3l_driver.core.config import DriverConfig
@@ -30,8 +29,6 @@ from r3l_driver.core.servos import Servos
 from r3l_node.core.errors import ConfigError
 
 OFF_TRIES = 5  # to switch torque off at the end
-
-_logger = logging.getLogger(__name__)
 
 
 class RequestError(ConfigError):
@@ -114,6 +111,37 @@ class HandDriver:
         joint = self.config.ids.index(servo)
         self._recovery.reboot(joint, self._clock(), Fault.SERVO_RESTARTED, 'is rebooted as asked')
 
+    def release(self, tries: int = 1) -> bool:
+        """
+        Switch torque off now; it stays off only if :attr:`safety` or a request wants that.
+
+        :return: whether every servo was read back as off.
+        """
+        try:
+            return self._chain.is_open and any(
+                self.servos.release(self._clock(), soon=False) for _ in range(tries)
+            )
+        except PortLost as error:
+            self.link.lose(str(error), self._clock())
+            self._forget()
+            return False
+
+    def set_up(self) -> None:
+        """
+        Open the port and write the settings of all servos, without torque and without waiting.
+
+        What fails is tried again by :meth:`cycle`.
+
+        :raises PortBusy: if another process drives the port.
+        :raises PortLost: if it is not there.
+        :raises BusError: if a servo does not answer or is of another model.
+        """
+        self.link.open()
+        self._start()
+        for _ in self._all:
+            if self.link.ready:
+                self.servos.set_up_one(self._all)
+
     def cycle(self, act: bool = True) -> None:
         """
         Read, judge, and write: everything that belongs into one bus cycle.
@@ -141,19 +169,7 @@ class HandDriver:
 
         :return: whether every servo was read back as off.
         """
-        off = False
-        try:
-            for _ in range(OFF_TRIES if self._chain.is_open else 0):
-                try:
-                    left = self._chain.set_torque(False)
-                    self._chain.disarm_watchdog(~left)
-                    off = not left.any()
-                except BusError as error:
-                    _logger.error('torque off: %s', error)
-                if off:
-                    break
-        except PortLost as error:
-            _logger.error('torque off: %s', error)
+        off = self.release(OFF_TRIES)
         self._chain.close()
         self._forget()
         return off
@@ -193,7 +209,9 @@ class HandDriver:
         limp_after = self.config.limp_after
         wanted = decide(self.safety, found, now, limp_after)
         if self.link.ready and wanted.state < State.LIMP and not self.servos.torque.all():
-            found = self.servos.conditions(self.monitors.missing) + found
+            # In this order: of equally severe ones the first is shown.
+            causes = list(self.servos.pending.values())
+            found = [*causes, *found, *self.servos.conditions(self.monitors.missing)]
         self.safety = decide(self.safety, found, now, limp_after)
         return wanted.state
 
@@ -204,7 +222,7 @@ class HandDriver:
         if self.link.ready:
             self._write(self._recovery.ready() if may else ~self._all)
             if wanted < State.STOP:
-                self._recovery.step(now)
+                self._recovery.step(self.safety.state, now)
 
     def _write(self, arm: NDArray[np.bool_]) -> None:
         """Write one goal packet; where torque is to come on, it is at the measured position."""

@@ -206,8 +206,12 @@ class Monitors:
             low = self._low_voltage.update(voltage < config.voltage_low, now)
             high = self._high_voltage.update(voltage > config.voltage_high, now)
             loaded = self._loaded.update(np.abs(readings.current) > greatest, now)
-        found = self._each(low, Fault.VOLTAGE_LOW, lambda j: f'has {voltage[j]:.1f} V')
-        found += self._each(high, Fault.VOLTAGE_HIGH, lambda j: f'has {voltage[j]:.1f} V')
+
+        def words(joint: int) -> str:
+            return f'has {voltage[joint]:.1f} V, or had another voltage a moment ago'
+
+        found = self._each(low, Fault.VOLTAGE_LOW, words)
+        found += self._each(high, Fault.VOLTAGE_HIGH, words)
         return found + self._each(loaded, Fault.CURRENT_HIGH, f'takes more than {greatest:.2f} A')
 
     def _each(

@@ -11,8 +11,8 @@ from r3l_driver.core.chain_config import Readings
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.control_table import HardwareError
 from r3l_driver.core.monitors import Monitors
-from r3l_driver.core.safety import Condition, Fault
-from r3l_driver.core.servos import Servos
+from r3l_driver.core.safety import Condition, Fault, State
+from r3l_driver.core.servos import Reboots, Servos
 
 SHUT_DOWN = HardwareError.OVERLOAD | HardwareError.OVERHEATING | HardwareError.ELECTRICAL_SHOCK
 NEEDS_PERSON = HardwareError.ELECTRICAL_SHOCK | HardwareError.ENCODER
@@ -39,6 +39,8 @@ class Recovery:
         joints = len(config.joint_names)
         self._joints = np.arange(joints)
         self._away = np.zeros(joints, np.bool_)
+        self._answered = np.zeros(joints, np.bool_)
+        self._refreshes = Reboots(config)
         self._audited, self._audit_joint = -math.inf, 0
         self._looked = -math.inf  # at torque and watchdogs
         self._seen = -math.inf  # time of the last look at anything
@@ -52,20 +54,20 @@ class Recovery:
         :return: what is wrong beyond what the monitors say.
         """
         servos, monitors = self._servos, self._monitors
-        answered = readings.ok | readings.restarted
-        servos.answered(map(int, np.flatnonzero(answered)))
+        answered = self._answered = readings.ok | readings.restarted
         back = self._away & answered
         self._away = monitors.missing & ~answered
-        for joint in self._where(back & servos.configured):
-            self._set_up_again(joint, Fault.SERVO_RESTARTED, 'answers again and is set up')
+        for joint in self._where(back & servos.configured & readings.ok):
+            if not servos.intact(joint):
+                self._set_up_again(joint, Fault.SERVO_RESTARTED, 'answers again and is set up')
         for joint in self._where(readings.restarted & servos.configured):
             self._set_up_again(joint, Fault.SERVO_RESTARTED, 'has restarted by itself')
         for joint in self._where(monitors.suspect):
             self._audit(joint, Fault.SERVO_RESTARTED)
         # A servo that shut down holds no torque, whatever was switched on.
         servos.lose(((monitors.errors & SHUT_DOWN) != 0) & servos.torque)
-        self._look_regularly(now)
-        return self._watchdogs(now) + self._spent(now)
+        self._look_regularly(readings, now)
+        return self._watchdogs(readings, now) + self._spent(now)
 
     def ready(self) -> Mask:
         """Return whose torque may come on now; at first that of the whole hand together."""
@@ -76,52 +78,66 @@ class Recovery:
         able: Mask = servos.configured & monitors.fresh & ~servos.torque & healthy
         return able
 
-    def step(self, now: float) -> None:
-        """Reboot or set up one servo, so that the others are read again soon."""
+    def step(self, state: State, now: float) -> None:
+        """
+        Reboot or set up one servo, so that the others are read again soon.
+
+        :param state: of the hand.
+        :param now: monotonic time [s].
+        """
         servos, errors = self._servos, self._monitors.errors
         for joint in self._broken():
             if servos.reboots.allowed(joint, now):
-                fault = Fault.HARDWARE_OVERLOAD
-                if errors[joint] & HardwareError.OVERHEATING:
-                    fault = Fault.HARDWARE_OVERHEAT
-                elif errors[joint] & HardwareError.INPUT_VOLTAGE:
-                    fault = Fault.HARDWARE_VOLTAGE
+                hot = errors[joint] & HardwareError.OVERHEATING
+                fault = Fault.HARDWARE_OVERHEAT if hot else Fault.HARDWARE_OVERLOAD
                 self.reboot(joint, now, fault, f'is rebooted after {fault.value}')
                 return
-        present = ~self._monitors.missing & ((errors & SHUT_DOWN) == 0)
-        waiting = np.array([servos.rebooting(int(joint), now) for joint in self._joints])
-        servos.set_up_one(present & ~waiting)
+        for joint in self._complaining():
+            # Nothing hangs on it, so it waits until the hand is held anyway.
+            if state >= State.HOLD and self._refreshes.allowed(joint, now):
+                self._refreshes.add(joint, now)
+                fault = Fault.HARDWARE_VOLTAGE
+                self.reboot(joint, now, fault, f'is rebooted after {fault.value}', counted=False)
+                return
+        servos.set_up_one(self._answered & ((errors & SHUT_DOWN) == 0))
 
     def forgive(self, now: float) -> None:
         """Reboot the servos whose errors a person has looked at."""
         for joint in self._where((self._monitors.errors & NEEDS_PERSON) != 0):
             self.reboot(joint, now, Fault.SERVO_RESTARTED, 'is rebooted to clear its error')
 
-    def reboot(self, joint: int, now: float, fault: Fault, words: str) -> None:
+    def reboot(
+        self, joint: int, now: float, fault: Fault, words: str, *, counted: bool = True
+    ) -> None:
         """
         Restart one servo; it is set up again once it answers.
 
         :param fault: shown until then.
         :param words: the same as the end of a sentence.
+        :param counted: against the number of reboots that are allowed.
         """
+        if counted:
+            self._servos.reboots.add(joint, now)
         self._monitors.forget(self._joints == joint)
         cause = Condition(fault, f'{self._monitors.name(joint)} {words}')
         _logger.warning('%s', cause.reason)
         try:
-            self._servos.reboot(joint, now, cause)
+            self._servos.reboot(joint, cause)
         except BusError as error:
             _logger.error('%s', error)  # its error bits come back: tried again
 
-    def _look_regularly(self, now: float) -> None:
+    def _look_regularly(self, readings: Readings, now: float) -> None:
         period, joints = self._config.audit_period, self._joints.size
         if now - self._audited >= period / joints:
             self._audited = now
             self._audit_joint = (self._audit_joint + 1) % joints
-            self._audit(self._audit_joint, Fault.SETTINGS_CHANGED)
+            # Only those that answer: waiting for one that is gone would stop the bus cycle.
+            if readings.ok[self._audit_joint]:
+                self._audit(self._audit_joint, Fault.SETTINGS_CHANGED)
 
-    def _watchdogs(self, now: float) -> list[Condition]:
+    def _watchdogs(self, readings: Readings, now: float) -> list[Condition]:
         silence, self._seen = now - self._seen, now
-        due = now - self._looked >= self._config.audit_period
+        due = bool(readings.ok.all()) and now - self._looked >= self._config.audit_period
         if due:
             self._looked = now
             for joint in self._where(self._servos.torque_gone()):
@@ -149,14 +165,17 @@ class Recovery:
 
     def _broken(self) -> list[int]:
         """Return the joints that a reboot brings back, when the time for it has come."""
-        config, monitors = self._config, self._monitors
-        errors, voltage = monitors.errors, monitors.voltage
-        cool = ~(monitors.temperature > config.temperature_resume)
+        errors = self._monitors.errors
+        hot = ((errors & HardwareError.OVERHEATING) != 0) & (
+            self._monitors.temperature > self._config.temperature_resume
+        )
+        return self._where(((errors & SHUT_DOWN) != 0) & ((errors & NEEDS_PERSON) == 0) & ~hot)
+
+    def _complaining(self) -> list[int]:
+        """Return the joints that only say that their voltage was wrong, and is not any more."""
+        config, voltage = self._config, self._monitors.voltage
         fed = (voltage >= config.voltage_low) & (voltage <= config.voltage_high)
-        curable = (errors != 0) & ((errors & NEEDS_PERSON) == 0)
-        waits = ((errors & HardwareError.OVERHEATING) != 0) & ~cool
-        waits |= ((errors & HardwareError.INPUT_VOLTAGE) != 0) & ~fed
-        return self._where(curable & ~waits)
+        return self._where((self._monitors.errors == HardwareError.INPUT_VOLTAGE) & fed)
 
     def _audit(self, joint: int, fault: Fault) -> None:
         differences = self._servos.audit(joint)

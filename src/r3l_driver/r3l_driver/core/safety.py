@@ -101,8 +101,8 @@ FAULTS: Mapping[Fault, FaultInfo] = {
         State.STOP, True, 'A servo reports that its encoder fails.',
         'Torque off within two bus cycles, until a person has looked at the servo.'),
     Fault.HARDWARE_VOLTAGE: FaultInfo(
-        State.HOLD, False, 'A servo reports that its supply voltage was outside its limits.',
-        'Held within one bus cycle; rebooted once the voltage is good.'),
+        State.DEGRADED, False, 'A servo reports that its supply voltage was outside its limits.',
+        'Reported; the servo is rebooted when the voltage is good and the hand is held anyway.'),
     Fault.TEMPERATURE_WARNING: FaultInfo(
         State.DEGRADED, False, 'A servo is at 60 degC or more.', 'Reported; work goes on.'),
     Fault.TEMPERATURE_HIGH: FaultInfo(

@@ -2,7 +2,6 @@
 """Set-up, torque and watchdog of every servo, and the steps that bring one back."""
 
 from collections import deque
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ from r3l_driver.core.safety import Condition, Fault
 Mask = NDArray[np.bool_]
 
 RELEASE_RETRY = 0.2  # between two tries to switch torque off that was not read back as off [s]
-REBOOT_TIME = 2.0  # after which a servo that does not answer is missing, not rebooting [s]
 
 
 class Reboots:
@@ -63,7 +61,6 @@ class Servos:
         self.torque = np.zeros(joints, np.bool_)
         self.pending: dict[int, Condition] = {}
         self.reboots = Reboots(config)
-        self._rebooting: dict[int, float] = {}
         self._released = False  # torque was read back as off everywhere
         self._release_at = -np.inf
         self._trouble: dict[int, str] = {}
@@ -80,21 +77,10 @@ class Servos:
         if cause is not None:
             self.pending.update(dict.fromkeys(map(int, np.flatnonzero(mask)), cause))
 
-    def reboot(self, joint: int, now: float, cause: Condition) -> None:
+    def reboot(self, joint: int, cause: Condition) -> None:
         """Restart one servo without waiting for it."""
-        self.reboots.add(joint, now)
-        self._rebooting[joint] = now + REBOOT_TIME
         self.lose(self._only(joint), cause)
         self._chain.reboot(joint, wait=False)
-
-    def rebooting(self, joint: int, now: float) -> bool:
-        """Say whether a servo has been told to restart and has not answered yet."""
-        return now < self._rebooting.get(joint, -np.inf)
-
-    def answered(self, joints: Iterable[int]) -> None:
-        """Note who is back."""
-        for joint in joints:
-            self._rebooting.pop(joint, None)
 
     def set_up_one(self, present: Mask) -> None:
         """Write the settings of one servo that needs them; one, to keep the bus cycle short."""
@@ -132,13 +118,15 @@ class Servos:
             self.pending.pop(joint, None)
             self._trouble.pop(joint, None)
 
-    def release(self, now: float) -> bool:
+    def release(self, now: float, *, soon: bool = True) -> bool:
         """
         Switch all torque off and read it back; harmless when it is off.
 
+        :param now: monotonic time [s].
+        :param soon: False to try again at once what failed a moment ago.
         :return: whether torque was read back as off everywhere.
         """
-        if self._released or now - self._release_at < RELEASE_RETRY:
+        if self._released or (soon and now - self._release_at < RELEASE_RETRY):
             return self._released
         self._release_at = now
         left: Mask = np.ones_like(self.torque)
@@ -178,28 +166,35 @@ class Servos:
             return []  # a servo that does not answer is noticed by the reads
 
     def torque_gone(self) -> Mask:
-        """Return who should hold torque and does not, shape (n,)."""
-        if not self.torque.any():
-            return np.zeros_like(self.torque)
+        """Return who should hold torque and does not, shape (n,); asked while all answer."""
+        gone = self.torque.copy()
         try:
-            gone = self.torque & ~self._chain.torque_enabled()
+            # Twice, because one whose answer is lost counts as off.
+            for _ in range(2):
+                if gone.any():
+                    gone &= ~self._chain.torque_enabled()
         except BusError:
             return np.zeros_like(self.torque)
-        lost: Mask = np.asarray(gone, np.bool_)
-        return lost
+        return gone
+
+    def intact(self, joint: int) -> bool:
+        """Say whether a servo that was silent is still as it was left."""
+        try:
+            same = not self._chain.audit(joint)
+            return same and bool(self._chain.torque_enabled()[joint] == self.torque[joint])
+        except BusError:
+            return False
 
     def conditions(self, missing: Mask) -> list[Condition]:
         """Return why those joints that answer do not hold torque although they may."""
-        found = list(self.pending.values())
-        bare = np.flatnonzero(~self.torque & ~missing)
-        if bare.size and not found and not self.torque.any():
-            trouble = next((self._trouble[j] for j in map(int, bare) if j in self._trouble), '')
-            words = 'torque is being switched on'
-            found.append(Condition(Fault.TORQUE_OFF, f'{words}: {trouble}' if trouble else words))
-        elif bare.size and not found:
-            names = ', '.join(self._config.joint_names[j] for j in map(int, bare))
-            found.append(Condition(Fault.SERVO_RESTARTED, f'{names}: being set up again'))
-        return found
+        bare = [int(joint) for joint in np.flatnonzero(~self.torque & ~missing)]
+        if not bare:
+            return []
+        names = ', '.join(self._config.joint_names[joint] for joint in bare)
+        trouble = next((f': {self._trouble[j]}' for j in bare if j in self._trouble), '')
+        if self.torque.any() or self.pending:
+            return [Condition(Fault.SERVO_RESTARTED, f'{names} being set up again{trouble}')]
+        return [Condition(Fault.TORQUE_OFF, f'torque is being switched on{trouble}')]
 
     def _note(self, mask: Mask, words: str) -> None:
         for joint in map(int, np.flatnonzero(mask)):
