@@ -16,10 +16,11 @@ setup(
     zip_safe=False,
     maintainer='R3L maintainers',
     maintainer_email='maintainers@users.noreply.github.com',
-    description='Variational auto-encoder that turns camera images into latents, and its node.',
+    description='Camera, and variational auto-encoder that turns its images into latents.',
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
+            'camera_node = r3l_perception.nodes.camera_node:main',
             'encoder_node = r3l_perception.nodes.encoder_node:main',
         ],
     },
