@@ -21,6 +21,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
+            'hand_node = r3l_sim.nodes.hand_node:main',
             'sim_node = r3l_sim.nodes.sim_node:main',
             'evaluator_node = r3l_sim.nodes.evaluator_node:main',
         ],

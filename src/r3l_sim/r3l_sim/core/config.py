@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameters of the two nodes; one field is one ROS parameter."""
+"""Parameters of the nodes; one field is one ROS parameter."""
 
 from dataclasses import dataclass
+from math import isclose, pi
 
-from r3l_node.core.parameters import parameter
+from r3l_driver.core.config import IDS
+from r3l_driver.core.control_table import BAUD_RATES, TABLES
+from r3l_node.core.parameters import parameter, ParameterError
 from r3l_sim.core.servo import NO_LOAD_SPEED, STALL_TORQUE
 from r3l_sim.core.tasks import TASKS
 
@@ -11,8 +14,8 @@ BACKENDS = ('auto', 'egl', 'osmesa', 'rays')
 
 
 @dataclass(frozen=True, slots=True)
-class SceneConfig:
-    """What training and evaluation must agree on, so that both run the same robot and camera."""
+class WorldConfig:
+    """The simulated world and its camera."""
 
     run: str = parameter('', 'absolute path of the run folder; empty: keep nothing')
     task: str = parameter('valve', 'name of the task', choices=tuple(TASKS))
@@ -21,6 +24,12 @@ class SceneConfig:
     backend: str = parameter(
         'auto', 'how the camera draws; auto takes the first that works', choices=BACKENDS
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SceneConfig(WorldConfig):
+    """What training and evaluation must agree on, so that both run the same robot and camera."""
+
     profile_speed: float = parameter(
         6.0, 'largest speed of a joint setpoint [rad/s]', range=(0.1, NO_LOAD_SPEED)
     )
@@ -48,6 +57,63 @@ class SimConfig(SceneConfig):
     command_timeout: float = parameter(
         1.0, 'in realtime, age above which a command is dropped [s]', range=(0.01, 60.0)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class HandConfig(WorldConfig):
+    """A simulated hand whose servos are on an emulated bus, and the camera above it."""
+
+    seed: int = parameter(0, 'where the object is at the very start', range=(0, 2**31 - 1))
+    pace: str = parameter(
+        'lockstep',
+        'lockstep: time passes by a bus cycle with every goal that is written; realtime: as ours',
+        choices=('lockstep', 'realtime'),
+    )
+    state_file: str = parameter(
+        '', 'absolute path of the saved state; empty: hand_state.npz in the run folder'
+    )
+    link: str = parameter(
+        '', 'absolute path of the serial device, a link; empty: hand.tty in the run folder'
+    )
+    record: str = parameter(
+        '',
+        'absolute path of what the servos were told; empty: hand_record.jsonl in the run folder',
+    )
+    faults: str = parameter('', 'file of faults and their times; empty: none')
+    fault_seed: int = parameter(0, 'seed of what is left to chance', range=(0, 2**31 - 1))
+    bus_rate: float = parameter(50.0, 'bus cycles per second of the driver [Hz]', range=(20, 200))
+    baud_rate: int = parameter(
+        1_000_000, 'speed of the bus [bit/s]', choices=tuple(BAUD_RATES.values())
+    )
+    model: str = parameter('XM430-W210', 'model of all servos', choices=tuple(TABLES))
+    ids: tuple[int, ...] = parameter(
+        IDS, 'bus ids of the servos, in the order of the joints', range=(0, 252)
+    )
+    directions: tuple[int, ...] = parameter(
+        (1,) * len(IDS), '1 where a joint turns as its servo, -1 where against', choices=(-1, 1)
+    )
+    offsets: tuple[float, ...] = parameter(
+        (0.0,) * len(IDS), "joint positions at the servos' centres [rad]", range=(-pi, pi)
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse another number of servos than there are joints."""
+        for name in ('ids', 'directions', 'offsets'):
+            found = len(getattr(self, name))
+            if found != len(IDS):
+                raise ParameterError(
+                    f'hand.{name} has {found} values: expected {len(IDS)}, one for each joint'
+                )
+        if not isclose(self.cycles, round(self.cycles)):
+            raise ParameterError(
+                f'hand.bus_rate is {self.bus_rate:g} Hz: expected a multiple of control_rate, '
+                f'{self.control_rate:g} Hz'
+            )
+
+    @property
+    def cycles(self) -> float:
+        """Bus cycles in a control period."""
+        return self.bus_rate / self.control_rate
 
 
 @dataclass(frozen=True, slots=True)

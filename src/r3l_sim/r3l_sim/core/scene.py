@@ -139,6 +139,35 @@ class Scene:
         self._data.ctrl[:] = setpoint_speed(goal, setpoint, self.period, self._servos)
         mujoco.mj_step(self._model, self._data, self._substeps)
 
+    def drive(
+        self,
+        time: float,
+        start: NDArray[np.float64],
+        end: NDArray[np.float64],
+        torque: NDArray[np.float64],
+        stiffness: NDArray[np.float64],
+        back_emf: float,
+    ) -> None:
+        """
+        Advance by any time with servos that are controlled elsewhere; arrays of shape (9,).
+
+        :param time: [s].
+        :param start: setpoints at the beginning [rad].
+        :param end: setpoints at the end, reached evenly [rad].
+        :param torque: largest torque of each servo [N m]; 0: its joint turns freely.
+        :param stiffness: torque by distance to the setpoint [N m/rad].
+        :param back_emf: torque lost by speed [N m s/rad].
+        """
+        model, substeps = self._model, max(1, math.ceil(time / MAX_TIMESTEP - 1e-9))
+        model.opt.timestep = time / substeps
+        model.actuator_forcerange[:] = np.stack((-torque, torque), axis=-1)
+        model.actuator_gainprm[:, 0] = stiffness
+        model.actuator_biasprm[:, 1] = -stiffness
+        model.actuator_biasprm[:, 2] = -back_emf
+        self._setpoint[:] = start
+        self._data.ctrl[:] = (end - start) / time
+        mujoco.mj_step(model, self._data, substeps)
+
     def reset(self, **quantities: float) -> None:
         """
         Put the hand into its home pose, everything at rest, and time to 0.

@@ -10,7 +10,10 @@ import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_sim.core.scene import StateError
+from r3l_sim.core.scene import Scene, StateError
+
+SECOND = 10**9  # [ns]
+SAVE_STEPS = 50  # control steps between two writes of the state file
 
 
 def save(path: Path, task: str, stamp: int, state: Mapping[str, NDArray[np.float64]]) -> None:
@@ -51,3 +54,67 @@ def load(path: Path, task: str) -> tuple[int, dict[str, NDArray[np.float64]]]:
     if found != task:
         raise StateError(f"{path} belongs to task '{found}': expected '{task}'")
     return stamp, state
+
+
+def run_file(given: str, run: str, name: str) -> Path | None:
+    """
+    Return where a node keeps something, or None if nowhere.
+
+    :param given: path that the user wants; empty: in the run folder.
+    :param run: the run folder; empty: none.
+    :param name: of the file in the run folder.
+    """
+    if given:
+        return Path(given)
+    return Path(run) / name if run else None
+
+
+class StateKeeper:
+    """
+    Keep the state of a scene through restarts.
+
+    :param path: the file; None: keep nothing.
+    :param scene: whose state it is.
+    :param period: of the control steps [ns].
+    """
+
+    def __init__(self, path: Path | None, scene: Scene, period: int) -> None:
+        self._path = path
+        self._scene = scene
+        self._period = period
+        self._steps = 0
+        self.restored = False
+
+    def restore(self, seed: int) -> int:
+        """
+        Put the scene where it was, or at the very start.
+
+        :param seed: of the very start.
+        :return: stamp of the first observation [ns].
+        :raises StateError: if the file is of another task or none.
+        """
+        scene = self._scene
+        if self._path is None or not self._path.exists():
+            rng = np.random.default_rng([seed, 0])
+            scene.reset(**scene.task.random_state(rng))
+            return SECOND  # 0 means "no time" in ROS
+        saved, state = load(self._path, scene.task.name)
+        scene.load_state(state)
+        self.restored = True
+        # Stamps never come twice, also not those of the steps that were not saved any more.
+        return saved + SAVE_STEPS * self._period + SECOND
+
+    def step(self, stamp: int) -> None:
+        """
+        Note that a control step is over; every now and then the state is saved.
+
+        :param stamp: of the observation after it [ns].
+        """
+        self._steps += 1
+        if self._steps % SAVE_STEPS == 0:
+            self.save(stamp)
+
+    def save(self, stamp: int) -> None:
+        """Save now."""
+        if self._path is not None:
+            save(self._path, self._scene.task.name, stamp, self._scene.save_state())
