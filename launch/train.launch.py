@@ -11,7 +11,11 @@ ARGUMENTS = (
     ('steps', '', 'Env steps of the run; empty: as the profile says.'),
     ('seed', '', 'Seed of the run; empty: as the profile says.'),
     ('run', '', 'Run folder, new or to be continued; empty: runs/<time>_<task>_<seed>.'),
-    ('pace', '', 'lockstep or realtime; empty: as the profile says.'),
+    ('pace', '', 'lockstep or realtime; empty: as the profile says; a real hand: realtime.'),
+    ('hardware', '', 'sim: simulated; fake: driver on an emulated bus; real; empty: sim.'),
+    ('driver', '', 'Of a real hand: dynamixel, or external: any controller; empty: dynamixel.'),
+    ('port', '', 'Serial device of a real hand; empty: the default of the driver.'),
+    ('calibration', '', 'File of r3l calibrate; empty: none.'),
     ('set', '', 'NODE.PARAM=VALUE, several separated by ";".'),
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import sys
 from typing import Annotated
 
+from r3l_bringup.hand_cli import add_commands
 import typer
 
 app = typer.Typer(
@@ -35,6 +36,17 @@ def train(
         typer.Option(help='Run folder, new or to be continued [runs/<time>_<task>_<seed>].'),
     ] = None,
     pace: Annotated[str | None, typer.Option(help='lockstep or realtime [lockstep].')] = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(help='sim; fake: the driver on an emulated bus; or real [sim].'),
+    ] = None,
+    driver: Annotated[
+        str | None, typer.Option(help='Of a real hand: dynamixel or external [dynamixel].')
+    ] = None,
+    port: Annotated[str | None, typer.Option(help='Serial device of a real hand.')] = None,
+    calibration: Annotated[
+        str | None, typer.Option(metavar='FILE', help='Of a real hand, from r3l calibrate.')
+    ] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option('--set', help='NODE.PARAM=VALUE; may be repeated; NODE all: every node.'),
@@ -45,7 +57,7 @@ def train(
     from r3l_bringup.config import Request
     from r3l_bringup.train import train as run_training
 
-    options = (task, profile, seed, pace)
+    options = (task, profile, seed, pace, hardware, driver)
     given = any(option is not None for option in options) or bool(sets) or run is None
     request = Request(
         task=task or 'valve',
@@ -53,6 +65,10 @@ def train(
         steps=steps,
         seed=seed,
         pace=pace,
+        hardware=hardware,
+        driver=driver,
+        port=port,
+        calibration=calibration,
         sets=tuple(sets or ()),
     )
     raise typer.Exit(run_training(request, run, given, viewer=viewer))
@@ -117,6 +133,9 @@ def bench(
     from r3l_bringup.bench import run_bench
 
     run_bench(what, seconds, json_file)
+
+
+add_commands(app)
 
 
 @app.command()

@@ -3,7 +3,8 @@
 Resolves task, profile and options into one ROS parameter file.
 
 Order, later wins: defaults of the dataclasses, task file, profile file, ``--steps`` ``--seed``
-``--pace``, ``--set``. Everything is checked against the dataclasses before anything starts.
+``--pace`` ``--hardware``, ``--set``. Everything is checked against the dataclasses before
+anything starts.
 """
 
 from __future__ import annotations
@@ -14,26 +15,25 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from r3l_bringup.graph import NodeSpec, TRAIN
+from r3l_bringup import hardware
+from r3l_bringup.graph import ALL_NODES, NodeSpec
+from r3l_bringup.hardware import EVERY, graph_of, Values
 from r3l_bringup.paths import config_folder
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import build, flatten, specs
 import yaml
 
-# Key of values for every node that has such a parameter; a ROS wildcard.
-EVERY = '/**'
-# The same for --set.
+# For --set: every node that has such a parameter.
 ALL = 'all'
 # Parameters that mean one thing for the whole graph.
 SHARED = (
     'task', 'lockstep', 'pace', 'seed', 'image_size', 'control_rate', 'latent_size',
     'joint_names', 'joint_low', 'joint_high', 'perturbation', 'profile_speed', 'torque_limit',
-    'steps', 'warmup_steps', 'round_steps',
+    'steps', 'warmup_steps', 'round_steps', 'bus_rate', 'baud_rate', 'model', 'ids', 'directions',
+    'offsets',
 )  # fmt: skip
 # Lengths of the beginning of a run [env steps, images] and their largest share of a short run.
 WARM_UP = {'warmup_steps': 3, 'gather_images': 3, 'initial_negatives': 6, 'round_steps': 6}
-
-Values = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,10 @@ class Request:
     seed: int | None = None
     pace: str | None = None
     sets: tuple[str, ...] = ()
+    hardware: str | None = None
+    driver: str | None = None
+    port: str | None = None
+    calibration: str | None = None
 
 
 def names(kind: str) -> list[str]:
@@ -53,17 +57,20 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (config_folder() / kind).glob('*.yaml'))
 
 
-def resolve(request: Request, graph: Iterable[NodeSpec] = TRAIN) -> Values:
+def resolve(request: Request) -> Values:
     """
     Return every parameter of every node, by node and name.
 
     :raises ConfigError: with one sentence about the first thing that is wrong.
     """
-    graph = tuple(graph)
-    merged: Values = {spec.name: {} for spec in graph}
-    for layer in _layers(request):
-        _merge(merged, layer, graph)
-    values = {spec.name: _complete(spec, merged[spec.name]) for spec in graph}
+    options = hardware.options(
+        request.hardware, request.driver, request.pace, request.port, request.calibration
+    )
+    nodes = graph_of(options)
+    merged: Values = {spec.name: {} for spec in nodes}
+    for layer in (*_files(request, nodes), _options(request), options, *_settings(request)):
+        _merge(merged, layer, nodes)
+    values = {spec.name: complete(spec, merged[spec.name]) for spec in nodes}
     _shorten(values, request)
     _check_shared(values)
     if {'reward', 'agent'} <= values.keys():
@@ -88,11 +95,11 @@ def _shorten(values: Values, request: Request) -> None:
                 own[name] = limit
 
 
-def dump(values: Values, graph: Iterable[NodeSpec] = TRAIN) -> str:
+def dump(values: Values) -> str:
     """Return values as the text of a ROS parameter file."""
     lockstep = values.get('monitor', {}).get('pace', 'lockstep') == 'lockstep'
     document = {}
-    for spec in graph:
+    for spec in graph_of(values):
         # ROS cannot tell the type of an empty list; the default of such a parameter is empty.
         own = {name: value for name, value in values[spec.name].items() if value != []}
         if lockstep and spec.sim_time:
@@ -114,11 +121,18 @@ def load(path: Path) -> Values:
     return values
 
 
-def _layers(request: Request) -> list[Values]:
-    layers = [
-        _named('tasks', 'task', request.task),
-        _named('profiles', 'profile', request.profile),
-    ]
+def _files(request: Request, nodes: Iterable[NodeSpec]) -> Iterable[Values]:
+    """Read task and profile; what they say of nodes of another hardware is left out."""
+    absent = {spec.name for spec in ALL_NODES} - {spec.name for spec in nodes}
+    for kind, what, name in (
+        ('tasks', 'task', request.task),
+        ('profiles', 'profile', request.profile),
+    ):
+        layer = _named(kind, what, name)
+        yield {node: own for node, own in layer.items() if node not in absent}
+
+
+def _options(request: Request) -> Values:
     options: dict[str, Any] = {'task': request.task, 'profile': request.profile}
     if request.steps is not None:
         options['steps'] = request.steps
@@ -129,7 +143,11 @@ def _layers(request: Request) -> list[Values]:
             raise ConfigError(f"pace is '{request.pace}': expected lockstep or realtime")
         options['pace'] = request.pace
         options['lockstep'] = request.pace == 'lockstep'
-    return [*layers, {EVERY: options}, *(_setting(text) for text in request.sets)]
+    return {EVERY: options}
+
+
+def _settings(request: Request) -> Iterable[Values]:
+    return (_setting(text) for text in request.sets)
 
 
 def _named(kind: str, what: str, name: str) -> Values:
@@ -226,7 +244,13 @@ def _parameters(spec: NodeSpec) -> set[str]:
     return {parameter.name for parameter in specs(spec.config_type())}
 
 
-def _complete(spec: NodeSpec, own: Mapping[str, Any]) -> dict[str, Any]:
+def complete(spec: NodeSpec, own: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return all parameters of a node.
+
+    :param own: those that differ from the defaults, at least.
+    :raises ConfigError: if one is unknown or wrong.
+    """
     config: object = build(spec.config_type(), own, node=spec.name)
     return {
         name: list(value) if isinstance(value, tuple) else value

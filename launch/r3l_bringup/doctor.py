@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 
-from r3l_bringup.graph import TRAIN
+from r3l_bringup.graph import ALL_NODES
 from r3l_bringup.paths import command, prefixes
 
 _MODULES = {
@@ -92,7 +92,7 @@ def _module(name: str, mend: str, *, needed: bool) -> Finding:
 
 
 def _executables() -> Iterator[Finding]:
-    for spec in TRAIN:
+    for spec in ALL_NODES:
         parts = command(spec)
         installed = len(parts) == 1
         yield Finding(

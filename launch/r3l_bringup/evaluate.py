@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from r3l_bringup import config
-from r3l_bringup.config import Values
+from r3l_bringup.hardware import Values
 from r3l_bringup.prepare import CONFIG
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
@@ -49,7 +49,7 @@ def evaluate_run(run: Path, policy: str, starts: int, seed: int) -> dict[str, ob
     from r3l_sim.core.tasks import task_named
 
     asked = {'starts': starts, 'starts_seed': seed}
-    settings = build(EvaluatorConfig, values['evaluator'] | asked, node='evaluator')
+    settings = build(EvaluatorConfig, _scene(values) | asked, node='evaluator')
     task = task_named(settings.task)
     evaluator = Evaluator(settings)
     try:
@@ -62,6 +62,14 @@ def evaluate_run(run: Path, policy: str, starts: int, seed: int) -> dict[str, ob
     if policy != 'deployed':
         _keep_baseline(run, POLICIES[policy], line)
     return line
+
+
+def _scene(values: Values) -> dict[str, Any]:
+    """Return the scene to evaluate in; a run on a real hand gets the simulator's."""
+    if 'evaluator' in values:
+        return values['evaluator']
+    names = ('run', 'task', 'control_rate', 'image_size')
+    return {name: own[name] for own in values.values() for name in names if name in own}
 
 
 def _result(

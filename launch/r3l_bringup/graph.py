@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The graph: every node of a training run, described once.
+The graph: every node of a training run, described once, and its variants by hardware.
 
 Read by the launch files (``launch_ros``) and by the process runner (machines without launch).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 # Written by every node when its constructor is done; what starts the nodes that wait for it.
@@ -48,20 +48,64 @@ class NodeSpec:
         return config_type
 
 
-TRAIN: tuple[NodeSpec, ...] = (
-    NodeSpec('monitor', 'r3l_bringup', 'monitor_node', 'r3l_bringup.settings:MonitorConfig',
-             ends_run=True, sim_time=False),
-    NodeSpec('sim', 'r3l_sim', 'sim_node', 'r3l_sim.core.config:SimConfig', sim_time=False),
+# What stands for the robot; the first is the default. sim: sim_node, for driver and camera. fake:
+# the driver on an emulated bus whose servos move the simulated hand. real: a robot and a camera.
+HARDWARE = ('sim', 'fake', 'real')
+# How a real hand is driven: by our node, or by any controller that takes JointTrajectory.
+DRIVERS = ('dynamixel', 'external')
+
+_MONITOR = NodeSpec(
+    'monitor',
+    'r3l_bringup',
+    'monitor_node',
+    'r3l_bringup.settings:MonitorConfig',
+    ends_run=True,
+    sim_time=False,
+)
+_SIM = NodeSpec('sim', 'r3l_sim', 'sim_node', 'r3l_sim.core.config:SimConfig', sim_time=False)
+_HAND = NodeSpec('hand', 'r3l_sim', 'hand_node', 'r3l_sim.core.config:HandConfig', sim_time=False)
+_DRIVER = NodeSpec('driver', 'r3l_driver', 'dynamixel_node', 'r3l_driver.core.config:DriverConfig')
+_EXTERNAL = NodeSpec(
+    'driver', 'r3l_driver', 'external_node', 'r3l_driver.core.external_config:ExternalConfig'
+)
+_CAMERA = NodeSpec(
+    'camera', 'r3l_perception', 'camera_node', 'r3l_perception.core.camera.config:CameraConfig'
+)
+_LEARNING: tuple[NodeSpec, ...] = (
     NodeSpec('encoder', 'r3l_perception', 'encoder_node',
              'r3l_perception.core.config:EncoderConfig'),
     NodeSpec('reward', 'r3l_reward', 'reward_node', 'r3l_reward.core.config:RewardConfig'),
     NodeSpec('learner', 'r3l_agent', 'learner_node',
              'r3l_agent.core.training_config:LearnerConfig'),
-    NodeSpec('evaluator', 'r3l_sim', 'evaluator_node', 'r3l_sim.core.config:EvaluatorConfig',
-             nice=5),
-    NodeSpec('agent', 'r3l_agent', 'agent_node', 'r3l_agent.core.agent_config:AgentConfig',
-             after=('monitor', 'sim', 'encoder', 'reward', 'learner')),
 )  # fmt: skip
+_EVALUATOR = NodeSpec('evaluator', 'r3l_sim', 'evaluator_node',
+                      'r3l_sim.core.config:EvaluatorConfig', nice=5)  # fmt: skip
+_AGENT = NodeSpec('agent', 'r3l_agent', 'agent_node', 'r3l_agent.core.agent_config:AgentConfig')
+
+
+def graph(hardware: str = HARDWARE[0], driver: str = DRIVERS[0]) -> tuple[NodeSpec, ...]:
+    """
+    Return the nodes of a training run.
+
+    :param hardware: one of ``HARDWARE``.
+    :param driver: one of ``DRIVERS``; for a real hand only.
+    """
+    if hardware == 'sim':
+        robot: tuple[NodeSpec, ...] = (_SIM,)
+    elif hardware == 'fake':
+        robot = (_HAND, replace(_DRIVER, after=('hand',)))
+    else:
+        robot = (_EXTERNAL if driver == 'external' else _DRIVER, _CAMERA)
+    # A policy for a real hand is judged on the hand.
+    judge = () if hardware == 'real' else (_EVALUATOR,)
+    before = (_MONITOR, *robot, *_LEARNING)
+    agent = replace(_AGENT, after=tuple(spec.name for spec in before))
+    return (*before, *judge, agent)
+
+
+TRAIN = graph()
+# Every node of any variant.
+ALL_NODES = (*TRAIN, _HAND, _DRIVER, _EXTERNAL, _CAMERA)
 
 
 def node(name: str, graph: tuple[NodeSpec, ...] = TRAIN) -> NodeSpec:

@@ -25,7 +25,7 @@ from launch.events.process import ProcessIO
 from launch_ros.actions import Node
 from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment
-from r3l_bringup.graph import NodeSpec, READY, RESPAWN_DELAYS, RESPAWN_LIMIT, TRAIN
+from r3l_bringup.graph import NodeSpec, READY, RESPAWN_DELAYS, RESPAWN_LIMIT
 from r3l_bringup.prepare import lock, prepare, Run
 
 
@@ -42,15 +42,26 @@ def training_actions(context: LaunchContext) -> list[Action]:
         steps=int(given['steps']) if given['steps'] else None,
         seed=int(given['seed']) if given['seed'] else None,
         pace=given['pace'] or None,
+        hardware=given['hardware'] or None,
+        driver=given['driver'] or None,
+        port=given['port'] or None,
+        calibration=given['calibration'] or None,
         sets=tuple(text.strip() for text in given['set'].split(';') if text.strip()),
     )
     run = prepare(request, Path(given['run']) if given['run'] else None, Path('runs'))
     # Kept open, and so locked, until the launch process ends.
     lock(run.folder)
-    return [LogInfo(msg=f'run folder {run.folder}'), *_environment(), *_graph_actions(run, TRAIN)]
+    return [
+        LogInfo(msg=f'run folder {run.folder}'),
+        *_environment(),
+        *_graph_actions(run, run.graph),
+    ]
 
 
-_TRAIN_ARGUMENTS = ('task', 'profile', 'steps', 'seed', 'run', 'pace', 'set')
+_TRAIN_ARGUMENTS = (
+    'task', 'profile', 'steps', 'seed', 'run', 'pace', 'hardware', 'driver', 'port', 'calibration',
+    'set',
+)  # fmt: skip
 
 
 def evaluation_actions(context: LaunchContext) -> list[Action]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 import fcntl
@@ -10,9 +11,12 @@ import json
 import os
 from pathlib import Path
 import shutil
+from typing import Any
 
 from r3l_bringup import config
-from r3l_bringup.config import Request, Values
+from r3l_bringup.config import Request
+from r3l_bringup.graph import NodeSpec
+from r3l_bringup.hardware import graph_of, Values
 from r3l_bringup.versions import versions
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
@@ -20,7 +24,12 @@ from r3l_reward.core.goals import load_goals, save_goals
 
 CONFIG = 'config.yaml'
 # What may differ between a run and its continuation.
-_FREE = {('monitor', 'run'), ('monitor', 'steps'), ('monitor', 'final_wait')}
+_FREE = {
+    ('monitor', 'run'), ('monitor', 'steps'), ('monitor', 'final_wait'),
+    ('driver', 'port'), ('driver', 'calibration'), ('hand', 'link'),
+}  # fmt: skip
+CALIBRATION = 'calibration.yaml'
+TTY = 'hand.tty'  # the emulated serial device
 _FREE_EVERYWHERE = ('run', 'steps', 'goals', *config.WARM_UP)
 
 
@@ -31,6 +40,11 @@ class Run:
     folder: Path
     values: Values
     resumed: bool
+
+    @property
+    def graph(self) -> tuple[NodeSpec, ...]:
+        """Nodes of the run."""
+        return graph_of(self.values)
 
     @property
     def config_file(self) -> Path:
@@ -86,6 +100,7 @@ def _create(values: Values, folder: Path) -> Run:
     part = folder.with_name(f'.{folder.name}.{os.getpid()}.part')
     part.mkdir(parents=True)
     try:
+        _keep_calibration(values, part)
         if not reward['goals']:
             _make_goals(values, part / 'goals')
         _place(values, folder, made_goals=not reward['goals'])
@@ -107,13 +122,18 @@ def _resume(request: Request, folder: Path, given: bool) -> Run:
             raise ConfigError(
                 f'{folder} is a run of task {monitor.get("task")}: expected one of {request.task}'
             )
-        if request.steps is None:
-            request = replace(request, steps=monitor.get('steps'))
+        request = replace(
+            request,
+            steps=request.steps or monitor.get('steps'),
+            hardware=request.hardware or monitor.get('hardware'),
+            driver=request.driver or _driver_of(monitor),
+        )
         _refuse_changes(stored, config.resolve(request), folder)
     if request.steps is not None:
         for own in stored.values():
             if 'steps' in own:
                 own['steps'] = request.steps
+    _take_device(stored, request, folder)
     # The folder may have been moved since.
     made_goals = (folder / 'goals').is_dir()
     _place(stored, folder, made_goals=made_goals)
@@ -122,9 +142,10 @@ def _resume(request: Request, folder: Path, given: bool) -> Run:
 
 
 def _refuse_changes(stored: Values, wanted: Values, folder: Path) -> None:
-    for node, own in wanted.items():
-        for name, value in own.items():
-            old = stored.get(node, {}).get(name, [])
+    for spec in graph_of(wanted):
+        node, before = spec.name, config.complete(spec, stored.get(spec.name, {}))
+        for name, value in wanted[node].items():
+            old = before[name]
             if name not in _FREE_EVERYWHERE and (node, name) not in _FREE and old != value:
                 raise ConfigError(
                     f'{folder} was begun with {node}.{name} {old}, not {value}: expected the '
@@ -132,11 +153,43 @@ def _refuse_changes(stored: Values, wanted: Values, folder: Path) -> None:
                 )
 
 
+def _driver_of(monitor: Mapping[str, Any]) -> str | None:
+    return monitor.get('driver') if monitor.get('hardware') == 'real' else None
+
+
+def _take_device(stored: Values, request: Request, folder: Path) -> None:
+    """Take another port or calibration of the same hand."""
+    given = {'port': request.port, 'calibration': request.calibration}
+    for name, value in given.items():
+        if value is not None:
+            if name not in stored.get('driver', {}) or 'hand' in stored:
+                raise ConfigError(f"{name} is '{value}': {folder} is no run of a real hand")
+            stored['driver'][name] = value
+    if request.calibration is not None:
+        _keep_calibration(stored, folder)
+
+
+def _keep_calibration(values: Values, folder: Path) -> None:
+    """Copy the calibration into the run folder, where a continuation finds it."""
+    given = values.get('driver', {}).get('calibration')
+    if given:
+        source = Path(given).expanduser()
+        try:
+            text = source.read_text(encoding='utf-8')
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f'calibration {source} cannot be read: {error}') from error
+        write_atomic(folder / CALIBRATION, text)
+
+
 def _place(values: Values, folder: Path, *, made_goals: bool) -> None:
     """Write the run's folder into the parameters that name it."""
     for own in values.values():
         if 'run' in own:
             own['run'] = str(folder)
+    if 'hand' in values:
+        values['hand']['link'] = values['driver']['port'] = str(folder / TTY)
+    if values.get('driver', {}).get('calibration'):
+        values['driver']['calibration'] = str(folder / CALIBRATION)
     goals = values['reward']['goals']
     values['reward']['goals'] = (
         str(folder / 'goals') if made_goals else str(Path(goals).expanduser().resolve())
@@ -144,14 +197,20 @@ def _place(values: Values, folder: Path, *, made_goals: bool) -> None:
 
 
 def _make_goals(values: Values, folder: Path) -> None:
+    reward, hardware = values['reward'], values['monitor']['hardware']
+    if hardware == 'real':
+        raise ConfigError(
+            "reward.goals is '': expected a folder of photos of success (r3l goals), with "
+            'hardware real'
+        )
     # Imported here: the other commands need no simulator.
     from r3l_sim.core.goals import generate_goals
     from r3l_sim.core.scene import Scene
 
     scene = Scene(
         values['monitor']['task'],
-        image_size=values['sim']['image_size'],
-        control_rate=values['sim']['control_rate'],
+        image_size=reward['image_size'],
+        control_rate=values['agent']['control_rate'],
     )
     try:
         images = generate_goals(scene, values['monitor']['goal_count'], values['monitor']['seed'])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from r3l_bringup import config
-from r3l_bringup.graph import TRAIN
+from r3l_bringup.hardware import graph_of
 from r3l_bringup.records import read_lines
 from r3l_bringup.status import duration, read_status
 from r3l_node.core.files import write_atomic
@@ -180,7 +180,7 @@ def _settings(run: Path) -> Iterable[str]:
     yield '| Parameter | Value | Default |'
     yield '|---|---|---|'
     values = config.load(run / 'config.yaml')
-    for spec in TRAIN:
+    for spec in graph_of(values):
         defaults = flatten(spec.config_type()())
         for name, value in values.get(spec.name, {}).items():
             default = defaults.get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from r3l_bringup.graph import DRIVERS, HARDWARE
 from r3l_node.core.parameters import parameter
 
 
@@ -15,6 +16,8 @@ class MonitorConfig:
     run: str = parameter('', 'absolute path of the run folder; empty: keep nothing')
     task: str = parameter('valve', 'task that the hand learns')
     profile: str = parameter('modern', 'name of the profile the parameters come from')
+    hardware: str = parameter('sim', 'what stands for the robot', choices=HARDWARE)
+    driver: str = parameter('dynamixel', 'how a real hand is driven', choices=DRIVERS)
     pace: str = parameter('lockstep', 'clock of the simulation', choices=('lockstep', 'realtime'))
     seed: int = parameter(0, 'seed of the run', range=(0, 2**31 - 1))
     steps: int = parameter(100_000, 'env steps after which the run ends', range=(1, 10**9))

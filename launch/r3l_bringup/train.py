@@ -11,7 +11,7 @@ import sys
 
 from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment, run_domain
-from r3l_bringup.graph import NodeSpec, ros_arguments, TRAIN
+from r3l_bringup.graph import NodeSpec, ros_arguments
 from r3l_bringup.paths import command
 from r3l_bringup.prepare import lock, prepare
 from r3l_bringup.process import Program
@@ -27,7 +27,7 @@ VIEWER = Program(
 )
 
 
-def programs(config_file: Path, graph: Iterable[NodeSpec] = TRAIN) -> list[Program]:
+def programs(config_file: Path, graph: Iterable[NodeSpec]) -> list[Program]:
     """
     Return what the runner starts for a graph.
 
@@ -69,7 +69,7 @@ def train(
         with run_domain() as domain, Screen(run.folder) as screen:
             environment = graph_environment(domain)
             screen.say(f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}')
-            started = [*programs(run.config_file), *([VIEWER] if viewer else [])]
+            started = [*programs(run.config_file, run.graph), *([VIEWER] if viewer else [])]
             runner = Runner(started, run.folder, environment, screen.tick, screen.say)
             code = runner.run()
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from r3l_bringup import config
 from r3l_bringup.config import Request
-from r3l_bringup.graph import TRAIN
+from r3l_bringup.graph import graph, TRAIN
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import flatten
 import yaml
@@ -66,7 +66,8 @@ def test_a_profile_has_its_published_values(
 def test_a_file_holds_only_what_differs_from_the_defaults(name: str) -> None:
     path = config.config_folder() / f'{name}.yaml'
     document = yaml.safe_load(path.read_text(encoding='utf-8'))
-    defaults = {spec.name: flatten(spec.config_type()()) for spec in TRAIN}
+    nodes = (*graph('fake'), *TRAIN)
+    defaults = {spec.name: flatten(spec.config_type()()) for spec in nodes}
     for key, section in document.items():
         node = key.removeprefix('/**/')
         for parameter, value in section['ros__parameters'].items():

@@ -10,9 +10,10 @@ import tempfile
 from typing import Any
 
 from r3l_bringup.bench.single import SingleProcess, untrained_encoder
-from r3l_bringup.config import dump, Request, resolve, Values
+from r3l_bringup.config import dump, Request, resolve
 from r3l_bringup.domain import graph_environment, run_domain
 from r3l_bringup.graph import TRAIN
+from r3l_bringup.hardware import Values
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.train import programs

@@ -14,7 +14,8 @@ from r3l_agent.core.learner_config import LearningConfig
 from r3l_agent.core.observation import JointRange, ObservationSpec
 from r3l_agent.core.replay.buffer import Row, TASK
 from r3l_bringup.bench.single import untrained_encoder, untrained_reward
-from r3l_bringup.config import Request, resolve, Values
+from r3l_bringup.config import Request, resolve
+from r3l_bringup.hardware import Values
 from r3l_node.core.errors import ConfigError
 import torch
 

@@ -13,7 +13,7 @@ from r3l_agent.core.learner import Learner
 from r3l_agent.core.learner_config import LearningConfig
 from r3l_agent.core.observation import JointRange
 from r3l_agent.core.replay.buffer import RANDOM, Row
-from r3l_bringup.config import Values
+from r3l_bringup.hardware import Values
 from r3l_node.core.weights import Tensors
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
 from r3l_reward.core.vice import RewardModel, ViceConfig, ViceTrainer
