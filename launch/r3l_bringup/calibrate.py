@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import functools
 import math
 import os
 from pathlib import Path
@@ -57,9 +58,9 @@ def calibrate(
         servos = _servos(bus, config)
         release(bus, config, servos, ask)
         say('Torque is off on all servos. Take the object away from under the hand.')
-        result = guide(
-            lambda: servo_angles(bus, config), wait, config, ask, lambda pose: show(pose, out)
-        )
+        # The straight pose is asked for twice, and drawn once.
+        picture = functools.cache(lambda pose: show(pose, out))
+        result = guide(lambda: servo_angles(bus, config), wait, config, ask, picture)
     numbers, firmwares = zip(*((s.model_number, s.firmware) for s in servos), strict=True)
     write_calibration(out, calibration_of(result, config, numbers, firmwares, now()))
     for line in table(result, config):

@@ -24,6 +24,7 @@ from r3l_driver.emulator.main import make_bus
 from r3l_driver.emulator.pty import PtyBus
 from r3l_node.core.errors import ConfigError
 from r3l_perception.core.camera.config import CameraConfig
+from r3l_sim.core import bench_pictures
 from typer.testing import CliRunner
 
 PATIENCE = 1.0  # a busy machine may let an emulated servo answer late [s]
@@ -147,6 +148,9 @@ def test_calibrate_finds_zeros_and_directions_and_writes_them(
 ) -> None:  # fmt: skip
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    monkeypatch.setattr(
+        bench_pictures, 'pose_picture', lambda angles: np.zeros((8, 8, 3), np.uint8)
+    )
     for servo in bus.servos:
         servo.registers.put('torque_enable', 1)
     asked: list[str] = []
@@ -169,7 +173,7 @@ def test_calibrate_finds_zeros_and_directions_and_writes_them(
     assert found.directions == DIRECTIONS
     np.testing.assert_allclose(found.offsets, OFFSETS, atol=0.01)
     assert found.model_numbers == (1030,) * 9
-    assert (tmp_path / 'mine' / 'calibration_bent.png').stat().st_size > 1000
+    assert (tmp_path / 'mine' / 'calibration_bent.png').is_file()
     assert lines[-1].startswith(f'written to {out}; check it with: r3l check --port {link}')
     assert calibrated(DriverConfig(), found).directions == DIRECTIONS
     assert hand(str(link), out, ()).driver.offsets == found.offsets

@@ -31,7 +31,7 @@ OVERVIEW = CameraPose(azimuth=130.0, elevation=-18.0, distance=0.85, target=(0.0
 
 def pose_picture(angles: Sequence[float]) -> NDArray[np.uint8]:
     """
-    Draw the hand alone in a pose, seen from the camera's side and from its right.
+    Draw the hand alone in a pose, seen from the camera's side and from the left of that.
 
     :param angles: joint positions in the order of `JOINT_NAMES` [rad].
     :return: shape (360, 720, 3), RGB.
@@ -85,7 +85,7 @@ def _camera_body(camera: CameraPose) -> str:
     x, y, z = place
     sight = ' '.join(f'{value:.4f}' for value in (*place, *camera.target))
     return f"""
-    <geom type="box" size="0.02 0.03 0.02" pos="{x:.4f} {y:.4f} {z:.4f}"
+    <geom type="box" size="0.012 0.025 0.012" pos="{x:.4f} {y:.4f} {z:.4f}"
           euler="0 {90 + camera.elevation} 0" rgba="0.95 0.5 0.1 1" {NO_CONTACT}/>
     <geom type="capsule" fromto="{sight}" size="0.0015" rgba="0.95 0.5 0.1 1" {NO_CONTACT}/>"""
 
