@@ -25,6 +25,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(check)
     app.command()(calibrate)
     app.command()(emulate)
+    app.command()(drill)
 
 
 def find_port(
@@ -42,11 +43,13 @@ def find_port(
     raise typer.Exit(0 if find(port or (), baud or BAUD_RATES) else 1)
 
 
-def find_camera() -> None:
-    """List cameras and what they can do."""
+def find_camera(
+    out: Annotated[Path | None, typer.Option(help='Folder of the pictures [cameras].')] = None,
+) -> None:
+    """List cameras and write a picture of each; code 1: none gives one."""
     from r3l_bringup.find_camera import find_camera as find
 
-    find()
+    raise typer.Exit(0 if find(out) else 1)
 
 
 def check(
@@ -99,3 +102,15 @@ def emulate(
         link, model=model, baud=baud, timing=timing, schedule=schedule, record=record, seed=seed
     )
     raise typer.Exit(code)
+
+
+def drill(
+    run: Annotated[Path, typer.Option('--run', help='New folder for the run of the drill.')],
+    minutes: Annotated[float, typer.Option(min=1.0, help='Length of the drill [min].')] = 20.0,
+    faults: Annotated[int, typer.Option(min=1, help='Number of faults.')] = 66,
+    seed: Annotated[int, typer.Option(min=0, help='Seed of the faults.')] = 0,
+) -> None:
+    """Train on emulated servos while faults come; code 1: a promise was broken."""
+    from r3l_bringup.drill import drill as hold
+
+    raise typer.Exit(0 if hold(run, minutes, faults, seed).kept else 1)
