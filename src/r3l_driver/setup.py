@@ -21,6 +21,7 @@ setup(
     entry_points={
         'console_scripts': [
             'dynamixel_node = r3l_driver.nodes.dynamixel_node:main',
+            'external_node = r3l_driver.nodes.external_node:main',
         ],
     },
 )

@@ -188,8 +188,8 @@ def _check_limits(config: DriverConfig) -> None:
     per_command = config.bus_rate / config.control_rate
     if config.pace == 'lockstep' and abs(per_command - round(per_command)) > 1e-6:
         raise ValueError(
-            f'bus_rate is {config.bus_rate:g} Hz: in lockstep expected a multiple of control_rate, '
-            f'{config.control_rate:g} Hz'
+            f'bus_rate is {config.bus_rate:g} Hz: expected in lockstep a multiple of '
+            f'control_rate, {config.control_rate:g} Hz'
         )
     if config.bus_rate < config.control_rate:
         raise ValueError(

@@ -63,6 +63,36 @@ def save(path: Path, memory: Memory) -> None:
     write_atomic(path, json.dumps(asdict(memory)) + '\n')
 
 
-def power_was_cut(before: Memory, boot: str) -> bool:
-    """Say whether the machine went down while torque was on."""
-    return before.torque and bool(before.boot) and before.boot != boot
+class Keeper:
+    """
+    Keep the memory in the folder of a run.
+
+    ``before`` is what an earlier driver left there.
+
+    :param folder: of the run; None: nothing is kept.
+    :param boot: number of this start of the machine; None asks the kernel.
+    """
+
+    def __init__(self, folder: Path | None, boot: str | None = None) -> None:
+        self._path = None if folder is None else folder / FILE
+        self._boot = boot_id() if boot is None else boot
+        self.before = self._last = load(self._path) if self._path is not None else Memory()
+
+    @property
+    def power_was_cut(self) -> bool:
+        """Whether the machine went down while torque was on."""
+        before = self.before
+        return before.torque and bool(before.boot) and before.boot != self._boot
+
+    def keep(self, emergency_stop: str, torque: bool) -> None:
+        """
+        Write what has changed.
+
+        :param emergency_stop: why the hand was stopped; empty: it is not.
+        :param torque: whether torque is on.
+        :raises OSError: if it cannot be written.
+        """
+        now = Memory(emergency_stop, torque, self._boot)
+        if self._path is not None and now != self._last:
+            save(self._path, now)
+            self._last = now
