@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _STEP = 0.0025  # longest step of the integration [s]
-# No data sheet has the next two; estimates for the rotor behind its gears.
+# No data sheet has the next two; estimates for the rotor of an XM430 behind its gears.
 INERTIA = 0.016  # [kg m^2]
 FRICTION = 0.02  # [N m s/rad]
 
@@ -76,7 +76,7 @@ class SecondOrder:
         position: Array,
         torque_constant: Array,
         back_emf: Array,
-        inertia: float = INERTIA,
+        inertia: Array | float = INERTIA,
         friction: float = FRICTION,
     ) -> None:
         """
@@ -85,7 +85,7 @@ class SecondOrder:
         :param position: shape (servos,) [rad].
         :param torque_constant: shape (servos,) [N m/A].
         :param back_emf: torque lost per speed at full voltage, shape (servos,) [N m s/rad].
-        :param inertia: [kg m^2].
+        :param inertia: one or shape (servos,) [kg m^2].
         :param friction: [N m s/rad].
         """
         self._position = np.array(position, dtype=np.float64)

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import math
 
 import numpy as np
-from r3l_driver.emulator.dynamics import Drive, Dynamics, SecondOrder
+from r3l_driver.emulator.dynamics import Drive, Dynamics, INERTIA, SecondOrder
 from r3l_driver.emulator.servo import EmulatedServo
 
 CABLE = 0.1  # resistance between the supply and the servos [ohm]
 # Below this share of the nominal voltage the controllers of the servos go out.
 BROWN_OUT_SHARE = 0.5
+XM430_STALL_TORQUE = 3.0  # [N m]
 
 
 class Plant:
@@ -29,10 +30,13 @@ class Plant:
         """
         self._servos = servos
         tables = [servo.table for servo in servos]
+        stall = np.array([table.stall_torque for table in tables])
         self.dynamics: Dynamics = dynamics or SecondOrder(
             np.array([servo.angle for servo in servos]),
             np.array([table.torque_constant for table in tables]),
-            np.array([table.stall_torque / table.no_load_speed for table in tables]),
+            stall / np.array([table.no_load_speed for table in tables]),
+            # Weaker servos are smaller.
+            INERTIA * stall / XM430_STALL_TORQUE,
         )
         self.supply = tables[0].nominal_voltage if tables else 0.0
 

@@ -99,6 +99,11 @@ class PtyBus:
         return self._device
 
     @property
+    def connected(self) -> bool:
+        """Whether somebody has the device open."""
+        return self._client
+
+    @property
     def link(self) -> Path:
         """Path that the driver opens."""
         return self._link
@@ -185,6 +190,9 @@ class PtyBus:
         self._deliver(now)
         if self._master is not None and not self._client:
             self._client = not self._hung_up(self._master)
+            if not self._client:
+                # What a driver that came and went at once has sent is on the wire all the same.
+                self._receive(self._master)
 
     def _wait(self) -> float:
         """Return how long there is nothing to do [s]."""
@@ -231,7 +239,11 @@ class PtyBus:
         ready = []
         while self._due and self._due[0][0] <= now:
             ready.append(heapq.heappop(self._due)[2])
-        if ready and self._master is not None and self._client:
+        if not ready or self._master is None:
+            return
+        # It can have been opened since we looked.
+        self._client = self._client or not self._hung_up(self._master)
+        if self._client:
             # Blocking or gone: a driver that does not read loses bytes, as with a real adapter.
             with contextlib.suppress(OSError):
                 os.write(self._master, b''.join(ready))
