@@ -54,9 +54,7 @@ def find_camera(
         say(f'no camera: there is no {dev}/video*')
         say('    -> plug one in; in a container, pass it on: docker run --device /dev/video0')
     elif good:
-        say(
-            '-> name it with camera.video_device, by the path that it always has where there is one'
-        )
+        say('-> name it with camera.video_device, by the path that never changes if it has one')
     return good
 
 
