@@ -13,8 +13,8 @@ _RESTING = ('drive_mode', 'homing_offset')  # where they are not 0, every positi
 
 
 def watchdog_value(config: ChainConfig) -> int:
-    """Return the time of the watchdog in the servo's unit, rounded up."""
-    return max(1, min(127, int(-(-config.watchdog // WATCHDOG_UNIT))))
+    """Return the time of the watchdog in the servo's unit, rounded down."""
+    return max(1, int(config.watchdog / WATCHDOG_UNIT + 1e-6))
 
 
 def settings(config: ChainConfig) -> dict[str, int]:

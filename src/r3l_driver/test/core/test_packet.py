@@ -24,21 +24,21 @@ class Line:
         self.written = b''
         self._data = data
 
-    def clearPort(self):
+    def clearPort(self):  # noqa: N802
         pass
 
-    def writePort(self, data):
+    def writePort(self, data):  # noqa: N802
         self.written += bytes(data)
         return len(data)
 
-    def readPort(self, length):
+    def readPort(self, length):  # noqa: N802
         data, self._data = self._data[:length], self._data[max(0, length) :]
         return data
 
-    def setPacketTimeout(self, length):
+    def setPacketTimeout(self, length):  # noqa: N802
         pass
 
-    def isPacketTimeout(self):
+    def isPacketTimeout(self):  # noqa: N802
         return not self._data
 
 
