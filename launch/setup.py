@@ -22,6 +22,7 @@ setup(
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
         (f'share/{PACKAGE}', [str(path) for path in sorted(Path().glob('*.launch.py'))]),
+        (f'share/{PACKAGE}/rviz', ['rviz/view.rviz']),
         *CONFIG,
     ],
     install_requires=['setuptools'],

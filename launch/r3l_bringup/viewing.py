@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What there is to look at the hand with: its description, rviz and their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from r3l_bringup.paths import PACKAGE, prefixes
+from r3l_node.core.errors import ConfigError
+
+DESCRIPTION = ('r3l_sim', 'urdf/dclaw.urdf')
+RVIZ = (PACKAGE, 'rviz/view.rviz')
+
+
+def installed(package: str) -> bool:
+    """
+    Tell whether a ROS package is installed.
+
+    :param package: its name.
+    """
+    index = Path('share') / 'ament_index' / 'resource_index' / 'packages' / package
+    return any((prefix / index).exists() for prefix in prefixes())
+
+
+def file_of(package: str, name: str) -> Path:
+    """
+    Return a file of one of our packages, installed or in the sources.
+
+    :param package: r3l_sim or r3l_bringup.
+    :param name: path of the file within its share folder.
+    :raises ConfigError: if it is nowhere.
+    """
+    root = Path(__file__).resolve().parents[2]
+    sources = root / 'launch' if package == PACKAGE else root / 'src' / package
+    folders = [prefix / 'share' / package for prefix in prefixes()]
+    for folder in (*folders, sources):
+        if (folder / name).is_file():
+            return folder / name
+    raise ConfigError(
+        f'{package} has no {name} in {len(folders)} ament prefixes: expected the workspace to be '
+        'built (colcon build) and install/setup.bash to be sourced'
+    )
+
+
+def missing() -> list[str]:
+    """Return a sentence for each package that the view lacks."""
+    return [
+        f'{package} is not installed: {what} (apt install ros-$ROS_DISTRO-{debian})'
+        for package, debian, what in (
+            ('robot_state_publisher', 'robot-state-publisher', 'the hand is not shown'),
+            ('rviz2', 'rviz2', 'nothing is shown; any viewer of robot_description will do'),
+        )
+        if not installed(package)
+    ]
