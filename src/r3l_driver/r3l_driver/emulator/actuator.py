@@ -9,43 +9,25 @@ without effect.
 
 from collections.abc import Callable
 import math
-from struct import Struct
 
 from r3l_driver.core.control_table import (
     HardwareError,
     OperatingMode,
-    TICK_PERIOD,
     VOLTAGE_UNIT,
     WATCHDOG_TRIPPED,
     WATCHDOG_UNIT,
 )
 from r3l_driver.emulator.motor import follow, Heat, Overload
+from r3l_driver.emulator.present import FULL_PWM, Present, PresentBlock
 from r3l_driver.emulator.registers import Registers
 from r3l_driver.emulator.wire import Error
 
-# realtime_tick to present_temperature stand side by side and are set at once.
-_PRESENT = (
-    'realtime_tick',
-    'moving',
-    'moving_status',
-    'present_pwm',
-    'present_current',
-    'present_velocity',
-    'present_position',
-    'velocity_trajectory',
-    'position_trajectory',
-    'present_input_voltage',
-    'present_temperature',
-)
-_PRESENT_STRUCT = Struct('<HBBhhiiiiHB')
 _POSITION_MODES = (
     OperatingMode.POSITION,
     OperatingMode.EXTENDED_POSITION,
     OperatingMode.CURRENT_BASED_POSITION,
 )
 _REVERSE, _TIME_BASED = 0x01, 0x04
-_ARRIVED, _ON_THE_WAY = 0x01, 0x02  # bits of moving_status
-_FULL_PWM = 885
 _GAIN_UNIT = 128.0  # position_p_gain per PWM count and tick
 
 
@@ -79,12 +61,7 @@ class Actuator:
         self.heat = Heat()
         self._overload = Overload()
         self._scale = table.ticks_per_turn / (2.0 * math.pi)
-        self._block = table['realtime_tick'].address
-        expected = self._block
-        for name in _PRESENT:
-            if table[name].address != expected:
-                raise ValueError(f'{name} of {table.model} is not at {expected}')
-            expected += table[name].size
+        self._present = PresentBlock(table)
         self.start()
 
     def start(self) -> None:
@@ -194,9 +171,9 @@ class Actuator:
             self.setpoint, self._speed = self._held, 0.0
         current_based = mode == OperatingMode.CURRENT_BASED_POSITION
         limit = abs(registers.get('goal_current' if current_based else 'current_limit'))
-        pwm = abs(registers.get('goal_pwm')) / _FULL_PWM
+        pwm = abs(registers.get('goal_pwm')) / FULL_PWM
         available = pwm * table.stall_current * self.voltage / table.nominal_voltage
-        counts = registers.get('position_p_gain') / _GAIN_UNIT / _FULL_PWM
+        counts = registers.get('position_p_gain') / _GAIN_UNIT / FULL_PWM
         stiffness = table.stall_torque * counts * self._scale
         return start, self.setpoint, True, min(limit * table.current_unit, available), stiffness
 
@@ -253,27 +230,17 @@ class Actuator:
 
         :param spike: added to the position [ticks].
         """
-        table, registers, direction = self.table, self.registers, self._direction
-        speed = round(direction * self.velocity / table.velocity_unit)
-        position, target = self.ticks(self.angle), self.ticks(self.setpoint)
-        moving = abs(speed) > registers.get('moving_threshold')
-        arrived = abs(position - registers.get('goal_position')) <= table.ticks_per_turn // 200
-        on_the_way = self._speed != 0.0
-        pwm = self.current / table.stall_current + self.velocity / table.no_load_speed
-        pwm = min(1.0, max(-1.0, pwm)) if self.torque_on else 0.0
-        registers.put_block(
-            self._block,
-            _PRESENT_STRUCT.pack(
-                int(self._age * 1000.0) % TICK_PERIOD,
-                moving,
-                arrived * _ARRIVED | on_the_way * _ON_THE_WAY,
-                round(direction * pwm * _FULL_PWM),
-                round(direction * self.current / table.current_unit),
-                speed,
-                position + spike,
-                round(direction * self._speed / table.velocity_unit),
-                target,
-                max(0, round(self.voltage / VOLTAGE_UNIT)),
-                min(255, max(0, round(self.heat.temperature))),
-            ),
+        registers, direction = self.registers, self._direction
+        present = Present(
+            self._age,
+            direction * self.velocity,
+            direction * self.current,
+            direction * self._speed,
+            self.ticks(self.angle) + spike,
+            self.ticks(self.setpoint),
+            self.voltage,
+            self.heat.temperature,
         )
+        goal, threshold = registers.get('goal_position'), registers.get('moving_threshold')
+        data = self._present.pack(present, goal, threshold, self.torque_on)
+        registers.put_block(self._present.address, data)

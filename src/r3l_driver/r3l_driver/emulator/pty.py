@@ -12,31 +12,23 @@ import heapq
 import itertools
 import os
 from pathlib import Path
-import secrets
 import select
-import termios
 import threading
 import time
 from types import TracebackType
 from typing import Self
 
 from r3l_driver.emulator.bus import EmulatedBus
+from r3l_driver.emulator.device import Device
 from r3l_driver.emulator.faults import Fault, Kind
-from r3l_node.core.errors import ConfigError
 
 REAL_TIME_STEP = 0.01  # [s]
 # While nobody has the device open, the kernel cannot say when somebody opens it.
 _ABSENCE_PERIOD = 0.01  # [s]
-# An emulator that was itself stopped does not catch up on more than this.
-_LONGEST_CATCH_UP = 0.5  # [s]
-_CHUNK = 4096
-# Index of the output speed in what termios returns, and its codes to bits per second.
-_OSPEED = 5
-_SPEEDS = {
-    getattr(termios, name): int(name[1:])
-    for name in dir(termios)
-    if name.startswith('B') and name[1:].isdecimal()
-}
+# An emulator that was itself held up for longer does not catch up: bus watchdogs would trip that
+# the driver has fed in time.
+_LONGEST_CATCH_UP = 0.1  # [s]
+_LONGEST_WAIT = 0.25  # [s]
 
 
 class PtyBus:
@@ -65,12 +57,11 @@ class PtyBus:
         :param period: what time passes by [s]: the bus period in lockstep.
         :param on_step: called in the serving thread after each passing of a period.
         :param clock: of real time [s].
+        :raises ConfigError: if something that is no link is at `link`.
         """
-        if link.exists() and not link.is_symlink():
-            raise ConfigError(f'link of the emulated bus is {link}: expected a path that is free')
+        self._port = Device(link)
         self.bus = bus
         self.lock = threading.RLock()
-        self._link = link
         self._lockstep = lockstep
         self._period = period
         self._on_step = on_step
@@ -81,12 +72,9 @@ class PtyBus:
         self._replug_at: float | None = None
         self._thread: threading.Thread | None = None
         self._stopped = False
-        self._master: int | None = None
-        self._device = self._device_before = ''
         self._wake_out, self._wake_in = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
-        self._client = False
         self._last = clock()
         bus.on_plug = self._wish
         if lockstep:
@@ -94,19 +82,19 @@ class PtyBus:
         self._plug()
 
     @property
-    def device(self) -> str:
-        """Path of the pseudo-terminal now; empty while it is unplugged."""
-        return self._device
+    def connected(self) -> bool:
+        """Whether a driver has the device open."""
+        return self._port.connected
 
     @property
-    def connected(self) -> bool:
-        """Whether somebody has the device open."""
-        return self._client
+    def device(self) -> str:
+        """Path of the pseudo-terminal now; empty while it is unplugged."""
+        return self._port.name
 
     @property
     def link(self) -> Path:
         """Path that the driver opens."""
-        return self._link
+        return self._port.link
 
     def start(self) -> None:
         """Serve in a thread of its own until `close`."""
@@ -133,6 +121,7 @@ class PtyBus:
             for descriptor in (self._wake_in, self._wake_out):
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
+            self._wake_in = self._wake_out = -1
             self.bus.record.flush()
 
     def __enter__(self) -> Self:
@@ -154,24 +143,20 @@ class PtyBus:
         with self.lock:
             self.bus.inject(fault)
 
-    def serve(self, longest: float = 0.25) -> None:
-        """
-        Wait for something to do, and do it.
-
-        :param longest: wait [s].
-        """
+    def serve(self) -> None:
+        """Wait for something to do, a quarter of a second at most, and do it."""
         with self.lock:
             self._attend()
-            wait = min(longest, self._wait())
-            master = self._master if self._client else None
-        waiting = [self._wake_out] if master is None else [self._wake_out, master]
+            wait = self._wait()
+            port = self._port.waitable
+        waiting = [self._wake_out] if port is None else [self._wake_out, port]
         ready, _, _ = select.select(waiting, [], [], wait)
         if self._wake_out in ready:
             with contextlib.suppress(BlockingIOError):
-                os.read(self._wake_out, _CHUNK)
-        if master is not None and master in ready:
+                os.read(self._wake_out, 64)
+        if port is not None and port in ready:
             with self.lock:
-                self._receive(master)
+                self._receive()
 
     def _attend(self) -> None:
         """Do what is due."""
@@ -188,23 +173,21 @@ class PtyBus:
                 self._last += self._period
                 self._step()
         self._deliver(now)
-        if self._master is not None and not self._client:
-            self._client = not self._hung_up(self._master)
-            if not self._client:
-                # What a driver that came and went at once has sent is on the wire all the same.
-                self._receive(self._master)
+        if not self._port.look():
+            # What a driver that came and went at once has sent is on the wire all the same.
+            self._receive()
 
     def _wait(self) -> float:
         """Return how long there is nothing to do [s]."""
         now = self._clock()
-        ends = [now + 3600.0]
+        ends = [now + _LONGEST_WAIT]
         if not self._lockstep:
             ends.append(self._last + self._period)
         if self._due:
             ends.append(self._due[0][0])
         if self._replug_at is not None:
             ends.append(self._replug_at)
-        if self._master is not None and not self._client:
+        if self._port.plugged and not self._port.connected:
             ends.append(now + _ABSENCE_PERIOD)
         return max(0.0, min(ends) - now)
 
@@ -213,23 +196,17 @@ class PtyBus:
         if self._on_step is not None:
             self._on_step()
 
-    def _receive(self, master: int) -> None:
-        if master != self._master:
-            return
+    def _receive(self) -> None:
         arrival = self._clock()
-        try:
-            data = os.read(master, _CHUNK)
-        except BlockingIOError:
+        data = self._port.read()
+        if data is None:
             return
-        except OSError:
-            data = b''
         if not data:
             # The driver has closed it: what was on its way is lost.
-            self._client = False
             self._due.clear()
             self.bus.forget_line()
             return
-        self.bus.line_baud = _SPEEDS.get(termios.tcgetattr(master)[_OSPEED])
+        self.bus.line_baud = self._port.speed()
         for delay, answer in self.bus.feed(data):
             heapq.heappush(self._due, (arrival + delay, next(self._order), answer))
         self._deliver(self._clock())
@@ -239,20 +216,8 @@ class PtyBus:
         ready = []
         while self._due and self._due[0][0] <= now:
             ready.append(heapq.heappop(self._due)[2])
-        if not ready or self._master is None:
-            return
-        # It can have been opened since we looked.
-        self._client = self._client or not self._hung_up(self._master)
-        if self._client:
-            # Blocking or gone: a driver that does not read loses bytes, as with a real adapter.
-            with contextlib.suppress(OSError):
-                os.write(self._master, b''.join(ready))
-
-    @staticmethod
-    def _hung_up(master: int) -> bool:
-        poll = select.poll()
-        poll.register(master, select.POLLIN)
-        return any(events & select.POLLHUP for _, events in poll.poll(0))
+        if ready:
+            self._port.write(b''.join(ready))
 
     def _wish(self, fault: Fault) -> None:
         """Note an unplugging for the serving thread, which alone may close the device."""
@@ -265,39 +230,21 @@ class PtyBus:
 
     def _plugging(self, fault: Fault, now: float) -> None:
         if fault.kind is Kind.REPLUG:
-            if self._master is None:
+            if not self._port.plugged:
                 self._plug()
             return
         self._unplug()
         self._replug_at = None if fault.duration is None else now + fault.duration
 
     def _plug(self) -> None:
-        """Open a pseudo-terminal with another name than the last one, and link to it."""
-        master, slave = os.openpty()
-        spare: tuple[int, ...] = ()
-        if os.ttyname(slave) == self._device_before:
-            spare = (master, slave)
-            master, slave = os.openpty()
-        self._device = self._device_before = os.ttyname(slave)
-        # Held open, it would keep the driver's exclusive access beyond the driver's death.
-        for descriptor in (slave, *spare):
-            os.close(descriptor)
-        os.set_blocking(master, False)
-        self._master, self._client, self._replug_at = master, False, None
-        self._link.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._link.with_name(f'.{self._link.name}.{secrets.token_hex(4)}')
-        fresh.symlink_to(self._device)
-        fresh.replace(self._link)
-        self.bus.record.write('plugged', self.bus.time, device=self._device)
+        self._port.plug()
+        self._replug_at = None
+        self.bus.record.write('plugged', self.bus.time, device=self._port.name)
 
     def _unplug(self) -> None:
-        if self._master is None:
+        if not self._port.plugged:
             return
-        with contextlib.suppress(OSError):
-            if os.readlink(self._link) == self._device:
-                self._link.unlink()
-        os.close(self._master)
-        self._master, self._client, self._device = None, False, ''
+        self._port.unplug()
         self._due.clear()
         self.bus.forget_line()
         self.bus.record.write('unplugged', self.bus.time)
