@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conversion between arrays and sensor_msgs/Image, without cv_bridge."""
+"""
+Conversion between arrays and sensor_msgs/Image.
+
+The usual encodings are views of the message, without a copy; cv_bridge converts all others where
+it is installed, such as the YUV and Bayer patterns of cameras.
+"""
+
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,16 +55,15 @@ def image_array(message: Image, shape: tuple[int, ...] | None = None) -> NDArray
     """
     Return the pixels of an image message as red, green, blue.
 
-    :param message: an image of one of the encodings in :data:`CHANNELS`.
+    :param message: an image of one of the encodings in :data:`CHANNELS`, or of any that cv_bridge
+        knows where it is installed.
     :param shape: the (height, width) to expect, if only one will do; a third entry is ignored.
     :return: uint8, shape (height, width, 3); a view of the message where that is possible.
     :raises ImageError: naming what does not fit.
     """
     channels = CHANNELS.get(message.encoding)
     if channels is None:
-        raise ImageError(
-            f'image encoding is {message.encoding!r}: expected one of {", ".join(CHANNELS)}'
-        )
+        message, channels = _by_cv_bridge(message), 3
     height, width, step = message.height, message.width, message.step
     if shape is not None and (height, width) != tuple(shape[:2]):
         raise ImageError(f'image is {height}x{width}: expected {shape[0]}x{shape[1]} pixels')
@@ -76,3 +84,25 @@ def _as_rgb(pixels: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8]:
     if encoding.startswith('bgr'):
         return pixels[..., 2::-1]
     return pixels[..., :3]
+
+
+@cache
+def _bridge() -> Any:
+    """Return a CvBridge, None where there is none."""
+    try:
+        return import_module('cv_bridge').CvBridge()
+    except (ImportError, AttributeError):  # the latter: built for another numpy
+        return None
+
+
+def _by_cv_bridge(message: Image) -> Image:
+    """Return the image as rgb8."""
+    known = ', '.join(CHANNELS)
+    bridge = _bridge()
+    if bridge is None:
+        raise ImageError(f'image encoding is {message.encoding!r}: expected one of {known}')
+    try:
+        pixels = bridge.imgmsg_to_cv2(message, 'rgb8')
+    except Exception as error:  # what a malformed message raises there is not documented
+        raise ImageError(f'image encoding is {message.encoding!r}: {error}') from error
+    return image_message(pixels, message.header)

@@ -2,7 +2,10 @@
 """Test the conversion of images and of array fields."""
 
 from array import array
+from collections.abc import Iterator
+import sys
 import time
+from types import ModuleType
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,12 +14,22 @@ import numpy as np
 import pytest
 from r3l_msgs.msg import Latent
 from r3l_node.core.errors import ConfigError
+from r3l_node.nodes import images
 from r3l_node.nodes.fields import byte_field, float_array, float_field, MessageError
 from r3l_node.nodes.images import CHANNELS, image_array, image_message, ImageError
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 RGB = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+
+
+@pytest.fixture(autouse=True)
+def _no_cv_bridge(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Take it away where it is installed: what is tested is the same everywhere."""
+    monkeypatch.setitem(sys.modules, 'cv_bridge', None)
+    images._bridge.cache_clear()
+    yield
+    images._bridge.cache_clear()
 
 
 @settings(max_examples=40, deadline=None)
@@ -142,3 +155,28 @@ def test_a_wrong_float_field_is_refused() -> None:
 def test_image_is_the_default_message_type() -> None:
     with pytest.raises(ImageError):
         image_array(Image())
+
+
+class FakeBridge:
+    """Answers as cv_bridge does: pixels in the wanted order, or a CvBridgeError."""
+
+    def imgmsg_to_cv2(self, message: Image, desired_encoding: str) -> np.ndarray:
+        assert desired_encoding == 'rgb8'
+        if message.encoding != '8UC3':
+            raise TypeError(f'Unrecognized image encoding [{message.encoding}]')
+        return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width, 3)
+
+
+def test_cv_bridge_converts_what_we_do_not_and_only_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType('cv_bridge')
+    module.CvBridge = FakeBridge
+    monkeypatch.setitem(sys.modules, 'cv_bridge', module)
+    message = image_message(RGB, Header())
+    assert np.shares_memory(image_array(message), np.frombuffer(message.data, np.uint8))
+    message.encoding = '8UC3'
+    np.testing.assert_array_equal(image_array(message, (2, 3)), RGB)
+    with pytest.raises(ImageError, match='image is 2x3: expected 32x32 pixels'):
+        image_array(message, (32, 32))
+    message.encoding = 'no_such'
+    with pytest.raises(ImageError, match="encoding is 'no_such': Unrecognized image encoding"):
+        image_array(message)
