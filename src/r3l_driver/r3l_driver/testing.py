@@ -29,7 +29,7 @@ from r3l_driver.emulator.servo import EmulatedServo
 
 BYTE_TIME = 10e-6  # at 1 Mbaud [s]
 REPLY_TIME = 0.004  # longest wait for a reply beyond its own time [s]
-STEP = 0.01  # longest step of the emulated mechanics [s]
+STEP = 0.02  # longest step of the emulated mechanics [s]
 
 
 class Events(Record):
