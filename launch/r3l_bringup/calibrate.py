@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from r3l_bringup.hand_bus import Hand, open_bus
 from r3l_driver.core.bus import Bus
-from r3l_driver.core.bus_errors import NoReply
+from r3l_driver.core.bus_errors import BusError
 from r3l_driver.core.calibration import guide, Pose, table
 from r3l_driver.core.calibration_file import calibration_of, now, write_calibration
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.control_table import table_of_model
 from r3l_driver.core.facts import collect, ServoFacts
+from r3l_driver.core.persistent import PersistentBus
 from r3l_driver.core.preflight import examine
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
@@ -87,9 +88,10 @@ def release(bus: Bus, config: DriverConfig, servos: tuple[ServoFacts, ...], ask:
     if ask(SUPPORT).strip().lower() in {'q', 'quit'}:
         raise ConfigError('calibration ended; nothing was changed')
     item = table_of_model(config.model)['torque_enable']
+    patient = PersistentBus(bus)
     for servo in servos:
-        bus.write(servo.id, item, 0)
-        if bus.read(servo.id, item) != 0:
+        patient.write(servo.id, item, 0)
+        if patient.read(servo.id, item) != 0:
             raise ConfigError(f'servo {servo.id} keeps its torque: switch its supply off and on')
 
 
@@ -100,7 +102,7 @@ def servo_angles(bus: Bus, config: DriverConfig) -> NDArray[np.float64]:
     for joint, servo in enumerate(config.ids):
         try:
             ticks = bus.read(servo, model['present_position'])
-        except NoReply:
+        except BusError:
             continue
         angles[joint] = (ticks - model.center) * 2.0 * math.pi / model.ticks_per_turn
     return angles

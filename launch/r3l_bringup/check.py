@@ -14,6 +14,7 @@ from r3l_driver.core.control_table import table_of_model
 from r3l_driver.core.discovery import Answer
 from r3l_driver.core.facts import collect, host_facts, HostFacts, ServoFacts
 from r3l_driver.core.findings import Report, Severity
+from r3l_driver.core.persistent import PersistentBus
 from r3l_driver.core.preflight import examine
 from r3l_driver.core.settings import write_settings
 from r3l_node.core.errors import ConfigError
@@ -51,7 +52,8 @@ def check(
     with open_bus(config.port, config.baud_rate) as bus:
         report = examine(collect(bus, config), config, host)
         if write and report.differences:
-            for line in write_settings(bus, report.differences, table_of_model(config.model)):
+            table = table_of_model(config.model)
+            for line in write_settings(PersistentBus(bus), report.differences, table):
                 say(f'written  {line}')
             report = examine(collect(bus, config), config, host)
     if camera:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from r3l_bringup.config import Request, resolve
 from r3l_driver.core.bus import Bus
-from r3l_driver.core.bus_errors import PortBusy, PortLost
+from r3l_driver.core.bus_errors import BusError, PortBusy, PortLost
 from r3l_driver.core.calibration_file import Calibration, read_calibration
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.discovery import adapters
@@ -21,6 +21,7 @@ from r3l_node.core.parameters import build
 from r3l_perception.core.camera.config import CameraConfig
 
 SLOWEST_REPLY = 508e-6  # return delay of a servo of which nothing is known [s]
+PATIENCE = 0.1  # for a reply: no cycle is waiting here, and the adapter may be slow [s]
 
 
 class HandError(ConfigError):
@@ -66,16 +67,19 @@ def open_bus(port: str, baud: int) -> Iterator[Bus]:
 
     :param port: path of the device.
     :param baud: speed [bit/s].
-    :raises HandError: one sentence, if it is not there, not allowed, in use, or goes away.
+    :raises HandError: one sentence, if it is not there, not allowed, in use or goes away, or
+        if a servo does not do what it is told.
     """
     try:
-        device = SerialPort(port, baud)
+        device = SerialPort(port, baud, PATIENCE)
         try:
             yield Bus(device, SLOWEST_REPLY)
         finally:
             device.close()
     except PortBusy as error:
         raise HandError(f'{error}; stop it first') from error
+    except BusError as error:
+        raise HandError(f'{error}; check its plugs and supply, then try again') from error
     except PortLost as error:
         raise HandError(f'{error.strerror or error}; {_advice(port)}') from error
 

@@ -22,12 +22,13 @@ from r3l_driver.emulator.bus import EmulatedBus
 from r3l_driver.emulator.dynamics import Drive, Motion
 from r3l_driver.emulator.main import make_bus
 from r3l_driver.emulator.pty import PtyBus
+from r3l_driver.emulator.servo import EmulatedServo
+from r3l_driver.emulator.wire import Error
 from r3l_node.core.errors import ConfigError
 from r3l_perception.core.camera.config import CameraConfig
 from r3l_sim.core import bench_pictures
 from typer.testing import CliRunner
 
-PATIENCE = 1.0  # a busy machine may let an emulated servo answer late [s]
 DIRECTIONS = (1, -1, 1) * 3
 OFFSETS = (0.2, -0.3, 0.1, 0.0, 0.4, -0.5, 0.6, -0.1, 0.3)  # [rad]
 
@@ -62,9 +63,7 @@ def bus(held: Held) -> EmulatedBus:
 
 @pytest.fixture
 def plugged(bus: EmulatedBus, link: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PtyBus]:
-    monkeypatch.setattr(
-        hand_bus, 'SerialPort', lambda path, baud: SerialPort(path, baud, reply_timeout=PATIENCE)
-    )
+    monkeypatch.setattr(hand_bus, 'PATIENCE', 1.0)  # for a busy machine
     with PtyBus(bus, link) as pty:
         yield pty
 
@@ -91,9 +90,7 @@ def settings(film: Path) -> tuple[str, ...]:
 def test_find_port_says_who_answers_at_which_speed(
     plugged: PtyBus, link: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        hand_bus, 'SerialPort', lambda path, baud: SerialPort(path, baud, reply_timeout=0.05)
-    )
+    monkeypatch.setattr(hand_bus, 'PATIENCE', 0.2)  # one speed has no answer
     lines: list[str] = []
     assert find_port([str(link)], (57_600, 1_000_000), lines.append)
     assert lines[0] == str(link)
@@ -220,6 +217,14 @@ def test_advice_names_the_ports_that_are_there(
         open_bus(str(tmp_path / 'ttyUSB0'), 1_000_000),
     ):
         pass
+
+
+def test_a_servo_that_refuses_is_one_sentence(
+    plugged: PtyBus, bus: EmulatedBus, link: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmulatedServo, 'write', lambda *_: Error.ACCESS)
+    with pytest.raises(HandError, match=r'servo 11 answers Access Error .*; check its plugs'):
+        check(hand(str(link), None, ()), write=True, camera=False, say=lambda _: None)
 
 
 def test_a_port_in_use_is_one_sentence(plugged: PtyBus, link: Path, film: Path) -> None:

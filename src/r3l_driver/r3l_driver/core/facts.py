@@ -8,12 +8,12 @@ from pathlib import Path
 import shutil
 
 from r3l_driver.core.bus import Bus
-from r3l_driver.core.bus_errors import NoReply
+from r3l_driver.core.bus_errors import BusError
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.control_table import ControlTable, TABLES, VOLTAGE_UNIT
 from r3l_driver.core.discovery import latency_timer
 
-TRIES = 3
+TRIES = 5
 TABLE_SIZE = 147  # bytes up to the present temperature, of all models
 
 
@@ -95,7 +95,7 @@ def _servo(bus: Bus, servo: int) -> ServoFacts | None:
             number, firmware = bus.ping(servo)
             # One request: with a slow adapter, one for each item would take seconds.
             data = bus.read_bytes(servo, 0, TABLE_SIZE)
-        except NoReply:
+        except BusError:
             continue
         table = {table.number: table for table in TABLES.values()}.get(number)
         if table is None:
