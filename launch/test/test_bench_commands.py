@@ -244,3 +244,21 @@ def test_options_are_those_of_a_training(tmp_path: Path) -> None:
     assert found.camera.framerate == 15.0
     with pytest.raises(ConfigError, match='cannot be read: No such file'):
         hand(None, tmp_path / 'none.yaml', ())
+
+
+def test_the_commands_are_listed() -> None:
+    listed = CliRunner().invoke(app, ['--help']).output
+    for command in ('find-port', 'find-camera', 'check', 'calibrate', 'emulate'):
+        assert command in listed
+
+
+def test_emulate_is_where_the_documentation_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, object] = {}
+
+    def serve(link: Path, **options: object) -> int:
+        seen.update(options, link=link)
+        return 0
+
+    monkeypatch.setattr('r3l_driver.emulator.main.emulate', serve)
+    assert CliRunner().invoke(app, ['emulate', '--seed', '3']).exit_code == 0
+    assert (seen['link'], seen['seed'], seen['baud']) == (Path('/tmp/r3l_bus'), 3, 1_000_000)
