@@ -29,6 +29,7 @@ _MODULES = {
     'matplotlib': 'pip install matplotlib',
     'rich': 'pip install rich',
     'PIL': 'pip install pillow',
+    'cv2': 'pip install opencv-python-headless',
 }
 _OPTIONAL = {
     'launch_ros': 'only for ros2 launch; comes with a ROS 2 installation',

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 from PIL import Image
 import pytest
+from r3l_bringup.bench import BENCHES
 
 
 def r3l(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -40,7 +41,7 @@ def r3l(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
             ['train', '--viewer'],
             'r3l: --viewer needs a display: expected DISPLAY or WAYLAND_DISPLAY to be set\n',
         ),
-        (['bench', 'gpu'], "r3l: bench is 'gpu': expected one of graph, learner, sim\n"),
+        (['bench', 'gpu'], f"r3l: bench is 'gpu': expected one of {', '.join(BENCHES)}\n"),
         (
             ['goals', '--out', 'full'],
             'r3l: full exists already: expected a new or an empty folder\n',
