@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 import time
@@ -145,19 +145,22 @@ class Recording:
 class FolderSource(Recording):
     """The pictures of a folder in the order of their names."""
 
+    _left: Iterator[Path] = iter(())
+
     def _begin(self) -> None:
         if not self.path.is_dir():
             raise SourceError(f'{self.path} is not there: expected a folder of pictures')
         found = (path for path in self.path.iterdir() if path.suffix.lower() in PICTURES)
-        self._left = sorted(found, reverse=True)
-        if not self._left:
+        paths = sorted(found)
+        if not paths:
             raise SourceError(f'{self.path} holds no pictures: expected .png or .jpg files')
+        self._left = iter(paths)
 
     def _next(self) -> NDArray[np.uint8] | None:
-        while self._left:
+        for path in self._left:
             # One that is torn, gone or none at all is left out.
             try:
-                data = np.frombuffer(self._left.pop().read_bytes(), np.uint8)
+                data = np.frombuffer(path.read_bytes(), np.uint8)
                 pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
             except (OSError, cv2.error):
                 continue
