@@ -173,6 +173,8 @@ class Monitors:
     def _hardware(self, readings: Readings) -> list[Condition]:
         self.errors = np.where(readings.ok, readings.error, self.errors).astype(np.uint8)
         found: list[Condition] = []
+        if not self.errors.any():
+            return found
         for bit, fault, words in HARDWARE:
             found += self._each((self.errors & bit) != 0, fault, words)
         return found
@@ -217,6 +219,8 @@ class Monitors:
     def _each(
         self, mask: Mask, fault: Fault, words: str | Callable[[int], str]
     ) -> list[Condition]:
+        if not mask.any():  # Nearly always: then nothing else is worth its time.
+            return []
         return [
             Condition(fault, f'{self.name(j)} {words if isinstance(words, str) else words(j)}')
             for j in map(int, np.flatnonzero(mask))

@@ -166,6 +166,8 @@ class Recovery:
     def _broken(self) -> list[int]:
         """Return the joints that a reboot brings back, when the time for it has come."""
         errors = self._monitors.errors
+        if not errors.any():
+            return []
         hot = ((errors & HardwareError.OVERHEATING) != 0) & (
             self._monitors.temperature > self._config.temperature_resume
         )
@@ -174,6 +176,8 @@ class Recovery:
     def _complaining(self) -> list[int]:
         """Return the joints that only say that their voltage was wrong, and is not any more."""
         config, voltage = self._config, self._monitors.voltage
+        if not self._monitors.errors.any():
+            return []
         fed = (voltage >= config.voltage_low) & (voltage <= config.voltage_high)
         return self._where((self._monitors.errors == HardwareError.INPUT_VOLTAGE) & fed)
 
@@ -190,4 +194,4 @@ class Recovery:
 
     @staticmethod
     def _where(mask: Mask) -> list[int]:
-        return [int(joint) for joint in np.flatnonzero(mask)]
+        return [int(joint) for joint in np.flatnonzero(mask)] if mask.any() else []

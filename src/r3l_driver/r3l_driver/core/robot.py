@@ -2,6 +2,7 @@
 """From the driver's parameters to the chain of servos and the check before torque."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from r3l_driver.core.calibration_file import calibrated, read_calibration
@@ -15,6 +16,8 @@ from r3l_driver.core.preflight import preflight
 PROFILE_SPEED = 1.25
 PROFILE_ACCELERATION = 4.0
 CYCLE_SHARE = 0.6  # of a bus cycle, after which no read is tried again
+# An emulated hand in lockstep answers when the machine lets it [s].
+PATIENCE = 1.0
 # What changes by itself: the driver watches it all the time, and recovers.
 PASSING = frozenset(
     {
@@ -48,7 +51,7 @@ def chain_config(config: DriverConfig) -> ChainConfig:
     table = table_of_model(config.model)
     fastest = table['velocity_limit'].maximum * table.velocity_unit
     steepest = table['profile_acceleration'].maximum * table.acceleration_unit
-    return ChainConfig(
+    found = ChainConfig(
         port=config.port,
         baud=config.baud_rate,
         ids=config.ids,
@@ -61,15 +64,18 @@ def chain_config(config: DriverConfig) -> ChainConfig:
         retries=config.retries,
         fast_sync_read=config.fast_sync_read,
         return_delay=float(config.return_delay),
-        cycle_budget=CYCLE_SHARE * config.cycle,
         current_limit=config.current_limit,
         profile_velocity=min(PROFILE_SPEED * config.velocity_limit, fastest),
         profile_acceleration=min(PROFILE_ACCELERATION * config.acceleration_limit, steepest),
         position_p_gain=config.gains.position_p,
         position_i_gain=config.gains.position_i,
         position_d_gain=config.gains.position_d,
+        cycle_budget=CYCLE_SHARE * config.cycle,
         watchdog=config.watchdog,
     )
+    if config.pace == 'lockstep':
+        found = replace(found, reply_timeout=PATIENCE, late_reply=0.0, cycle_budget=10 * PATIENCE)
+    return found
 
 
 def preflight_of(chain: ServoChain, config: DriverConfig) -> Callable[[], str]:
