@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Between messages and what the driver computes with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -11,6 +11,7 @@ from r3l_driver.core.commands import CommandError
 from r3l_driver.core.hand_driver import HandDriver
 from r3l_msgs.msg import ActuatorStates, SafetyState
 from r3l_node.nodes.fields import float_field
+import rclpy.subscription
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
@@ -51,14 +52,18 @@ def age_of(stamp: Time, now: int) -> float:
     return (now - sent) / SECOND if sent else 0.0
 
 
-def sender_of(info: Any) -> bytes:
+def with_sender(callback: Callable[[Any, bytes], None]) -> Callable[..., None]:
     """
-    Return the identity of a publisher, empty where the callback's info does not tell it.
+    Make a callback of a subscription that is told who published, where rclpy knows.
 
-    :param info: what rclpy hands to a callback with a second argument.
+    Elsewhere it takes the message only: the events executor of rclpy 7 fails on any other.
+
+    :param callback: takes the message and the publisher's identity, empty where it is not known.
     """
-    gid = info.get('publisher_gid') if isinstance(info, dict) else None
-    return b'' if gid is None else repr(gid).encode()
+    info_type = getattr(rclpy.subscription, 'MessageInfo', None)
+    if 'publisher_gid' not in getattr(info_type, '__annotations__', {}):
+        return lambda msg: callback(msg, b'')
+    return lambda msg, info: callback(msg, repr(info['publisher_gid']).encode())
 
 
 def joint_state(driver: HandDriver, stamp: Time, torque_constant: float) -> JointState | None:

@@ -17,7 +17,7 @@ from r3l_driver.core.hand_driver import HandDriver
 from r3l_driver.core.memory import Keeper
 from r3l_driver.core.robot import chain_config, preflight_of, with_calibration
 from r3l_driver.nodes.bus_thread import BusThread
-from r3l_driver.nodes.conversions import age_of, command_of, nanoseconds, sender_of
+from r3l_driver.nodes.conversions import age_of, command_of, nanoseconds, with_sender
 from r3l_driver.nodes.health import Health
 from r3l_driver.nodes.lockstep import Lockstep, LockstepClock
 from r3l_driver.nodes.outputs import Outputs
@@ -73,7 +73,9 @@ class DynamixelNode(LifecycleNode):
         self._refusal: PortBusy | None = None
 
         self._outputs = Outputs(self, config)
-        self.create_subscription(JointTrajectory, 'joint_command', self._on_command, COMMAND)
+        self.create_subscription(
+            JointTrajectory, 'joint_command', with_sender(self._on_command), COMMAND
+        )
         if lockstep:
             self.create_subscription(Header, 'hand/observation', self._on_observation, COMMAND)
         self._offered = Services(self, self._driver, self._ask, self._remember)
@@ -119,9 +121,6 @@ class DynamixelNode(LifecycleNode):
         elif self._keeper.power_was_cut and not self._config.arm_after_power_cut:
             reason = 'the power was cut while torque was on: call driver/set_dxl_torque'
         self._ask(lambda: self._driver.request_torque(not reason, reason))
-        if self._lockstep is not None:
-            # One control period, so that torque is on before the first command.
-            self._lockstep.advance()
         return Result.SUCCESS
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -160,7 +159,7 @@ class DynamixelNode(LifecycleNode):
 
     # Topics.
 
-    def _on_command(self, msg: JointTrajectory, info: object) -> None:
+    def _on_command(self, msg: JointTrajectory, sender: bytes) -> None:
         try:
             names, positions = command_of(msg)
             if self._lockstep is not None:
@@ -171,7 +170,7 @@ class DynamixelNode(LifecycleNode):
             return
         if self._bus is None:
             return
-        received, sender = time.monotonic(), sender_of(info)
+        received = time.monotonic()
         age = age_of(msg.header.stamp, self._outputs.now())
 
         def offer() -> None:
@@ -215,6 +214,7 @@ class DynamixelNode(LifecycleNode):
             raise self._bus.error
         if self._lockstep is not None:
             self._lockstep.idle()
+            self._after_cycle()
         self._remember()
 
     def _remember(self) -> None:

@@ -24,8 +24,8 @@ from r3l_driver.nodes.conversions import (
     command_of,
     HAND_FRAME,
     SECOND,
-    sender_of,
     to_stamp,
+    with_sender,
 )
 from r3l_msgs.msg import SafetyState
 from r3l_node.nodes.diagnostics import Diagnostics, Level, Report
@@ -63,7 +63,9 @@ class ExternalNode(Node):
         self._joints = self.create_publisher(JointState, 'joint_states', SENSOR)
         self._safety_out = self.create_publisher(SafetyState, 'driver/safety', SAFETY)
         self.create_subscription(JointState, config.state_topic, self._on_state, SENSOR)
-        self.create_subscription(JointTrajectory, 'joint_command', self._on_command, COMMAND)
+        self.create_subscription(
+            JointTrajectory, 'joint_command', with_sender(self._on_command), COMMAND
+        )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(HOUSEKEEPING, self._judge, clock=steady)
         self._diagnostics = Diagnostics(self, hardware_id=config.command_topic)
@@ -79,12 +81,12 @@ class ExternalNode(Node):
         self._measured, self._heard = position, time.monotonic()
         self._joints.publish(chosen)
 
-    def _on_command(self, msg: JointTrajectory, info: object) -> None:
+    def _on_command(self, msg: JointTrajectory, sender: bytes) -> None:
         now = time.monotonic()
         try:
             names, positions = command_of(msg)
             age = age_of(msg.header.stamp, self.get_clock().now().nanoseconds)
-            self._gate.offer(names, positions, now, age=age, source=sender_of(info))
+            self._gate.offer(names, positions, now, age=age, source=sender)
         except CommandError as error:
             self.get_logger().error(f'command dropped: {error}', throttle_duration_sec=1.0)
             return

@@ -94,7 +94,7 @@ class Lockstep:
         :param positions: in the order of the names [rad].
         :raises CommandError: if it is not executed; time stands still then.
         """
-        if stamp != self._stamp:
+        if stamp != self._stamp or not self._driver.link.ready:
             self.dropped += 1
             return
         self._driver.commands.offer(names, positions, self._clock())
@@ -112,11 +112,22 @@ class Lockstep:
 
     def idle(self) -> None:
         """
-        Go on by itself where the hand recovers and commands may wait until it has.
+        Open a port that is not open; go on by itself where the hand recovers.
 
-        Not where the command itself is what is missing: then time stands still.
+        Not where the command itself is what is missing: then time stands still. And only from an
+        observation, so that driver and hand begin a control period together: the hand repeats one
+        that nobody answers.
         """
-        safety = self._driver.safety
+        driver = self._driver
+        if not driver.link.ready:
+            self._stamp = -1
+            self._clock.advance()
+            driver.cycle(act=False)
+            if driver.link.ready:
+                driver.set_up()
+            return
+        safety = driver.safety
         waits = safety.moving or safety.code == Fault.COMMAND_STALE.value
-        if not waits and time.monotonic() - self._active >= IDLE:
+        observed = self._stamp >= 0 and time.monotonic() - self._active >= IDLE
+        if observed and not waits:
             self.advance()
