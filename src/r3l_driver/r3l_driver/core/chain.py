@@ -134,7 +134,9 @@ class ServoChain:
         """Write goals to all selected servos in one packet."""
         selected = self._all if mask is None else mask
         self._check_goals(position, selected)
-        ticks = self._units.ticks(np.where(selected, position, self._units.lower)).tobytes()
+        if mask is not None:
+            position = np.where(mask, position, self._units.lower)
+        ticks = self._units.ticks(position).tobytes()
         values = {
             number: ticks[4 * index : 4 * index + 4]
             for index, number in enumerate(self.config.ids)

@@ -85,7 +85,8 @@ class Units:
         :param position: shape (n,) [rad].
         """
         rounded = np.rint(self._raw_ticks(position))
-        return np.clip(rounded, self._least, self._greatest).astype('<i4')
+        inside: NDArray[np.float64] = np.minimum(np.maximum(rounded, self._least), self._greatest)
+        return inside.astype('<i4')
 
     def readings(self, replies: Mapping[int, Reply]) -> Readings:
         """

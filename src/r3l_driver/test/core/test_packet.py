@@ -2,7 +2,7 @@
 """The packets of the cycle against dynamixel-sdk's own packet layer."""
 
 from dynamixel_sdk import BROADCAST_ID, COMM_SUCCESS, GroupSyncRead, Protocol2PacketHandler
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 import pytest
 from r3l_driver.core import packet
 from r3l_driver.core.packet import crc16, decode_fast, Reply, Scanner, Status
@@ -94,6 +94,7 @@ def test_a_sync_read_is_that_of_the_sdk(ids, address, length, fast):
     assert packet.sync_read(ids, address, length, fast) == line.written
 
 
+@settings(max_examples=40)
 @given(
     strategies.dictionaries(
         IDS, strategies.binary(min_size=4, max_size=4) | strategies.just(b'\xff\xff\xfd\xff'),
@@ -116,6 +117,7 @@ def test_a_sync_write_of_unequal_values_is_refused():
         packet.sync_write(116, {1: b'a', 2: b'bc'})
 
 
+@settings(max_examples=40)
 @given(
     strategies.lists(strategies.tuples(IDS, strategies.integers(0, 255), NASTY), max_size=6),
     strategies.data(),
@@ -160,6 +162,7 @@ def test_a_damaged_packet_is_never_read_as_whole(number, data, draw):
     assert Scanner().feed(bytes(good)) == []
 
 
+@settings(max_examples=40)
 @given(strategies.data(), strategies.integers(1, 24))
 def test_a_fast_reply_is_read_as_by_the_sdk(draw, length):
     parts = draw.draw(
