@@ -192,24 +192,24 @@ class HandDriver:
             self._recovery.forgive(now)
 
     def _observe(self, now: float) -> list[Condition]:
-        found = self.link.conditions() + self.commands.conditions(now)
+        # Of equally severe ones the first is shown: what may be the cause of the others.
+        found = self.link.conditions()
         if self.stopped:
             found.append(Condition(Fault.EMERGENCY_STOP, self.stopped))
         if self._off:
             found.append(Condition(Fault.TORQUE_OFF, self._off))
-        if not self.link.ready:
-            self.readings = None
-            return found
-        readings = self.readings = self._chain.read()
-        found += self.monitors.update(readings, now)
-        return found + self._recovery.look(readings, now)
+        self.readings = None
+        if self.link.ready:
+            readings = self.readings = self._chain.read()
+            found += self.monitors.update(readings, now)
+            found += self._recovery.look(readings, now)
+        return found + self.commands.conditions(now)
 
     def _judge(self, found: list[Condition], now: float) -> State:
         """Decide what the hand is allowed, and return what it would be were its torque on."""
         limp_after = self.config.limp_after
         wanted = decide(self.safety, found, now, limp_after)
         if self.link.ready and wanted.state < State.LIMP and not self.servos.torque.all():
-            # In this order: of equally severe ones the first is shown.
             causes = list(self.servos.pending.values())
             found = [*causes, *found, *self.servos.conditions(self.monitors.missing)]
         self.safety = decide(self.safety, found, now, limp_after)
