@@ -291,3 +291,5 @@ def test_late_replies_are_waited_for_no_longer_than_the_horizon():
     now[0] += 0.2
     assert late.clear_length([11, 12], 16, 17) == 16
     assert late.remaining(12, 17) == 0.0
+    late.asked([11], 16)
+    assert late.clear_length([11, 12], 16, 17) == 16  # 12 was asked for 17 last
