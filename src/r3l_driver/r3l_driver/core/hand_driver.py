@@ -20,7 +20,7 @@ from r3l_driver.core.bus_errors import PortLost
 from r3l_driver.core.chain_config import Chain, Readings
 from r3l_driver.core.commands import CommandGate
 from r3l_driver.core.config import DriverConfig
-from r3l_driver.core.link import Link
+from r3l_driver.core.link import Link, sentence
 from r3l_driver.core.monitors import Monitors
 from r3l_driver.core.motion import Motion
 from r3l_driver.core.recovery import Recovery
@@ -122,7 +122,7 @@ class HandDriver:
                 self.servos.release(self._clock(), soon=False) for _ in range(tries)
             )
         except PortLost as error:
-            self.link.lose(str(error), self._clock())
+            self.link.lose(sentence(error), self._clock())
             self._forget()
             return False
 
@@ -159,7 +159,7 @@ class HandDriver:
             if act and self._chain.is_open:
                 self._act(wanted, now)
         except PortLost as error:
-            self.link.lose(str(error), now)
+            self.link.lose(sentence(error), now)
             self._forget()
             self._judge(self._observe(now), now)
 

@@ -14,6 +14,11 @@ FIRST_RETRY, LAST_RETRY = 0.1, 1.0  # between two tries [s]
 _logger = logging.getLogger(__name__)
 
 
+def sentence(error: Exception) -> str:
+    """Return what happened, without the number that Python puts in front of an OSError."""
+    return (error.strerror if isinstance(error, OSError) else '') or str(error)
+
+
 class Link:
     """
     Open the port by its configured path as often as needed, with a growing pause between tries.
@@ -61,7 +66,7 @@ class Link:
         try:
             self.open()
         except (PortBusy, PortLost) as error:
-            self.lose(str(error), now)
+            self.lose(sentence(error), now)
         except BusError as error:
             # The port stays open: torque can still be switched off.
             self._note(Condition(Fault.SERVO_MISSING, str(error)), now)

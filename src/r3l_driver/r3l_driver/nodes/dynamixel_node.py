@@ -14,6 +14,7 @@ from r3l_driver.core.chain import ServoChain
 from r3l_driver.core.commands import CommandError
 from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.hand_driver import HandDriver
+from r3l_driver.core.link import sentence
 from r3l_driver.core.memory import Keeper
 from r3l_driver.core.robot import chain_config, preflight_of, with_calibration
 from r3l_driver.nodes.bus_thread import BusThread
@@ -97,10 +98,10 @@ class DynamixelNode(LifecycleNode):
             self._driver.set_up()
         except PortBusy as error:
             self._refusal = error
-            self.get_logger().error(str(error))
+            self.get_logger().error(sentence(error))
             return Result.FAILURE
         except (PortLost, BusError) as error:
-            self.get_logger().error(str(error))
+            self.get_logger().error(sentence(error))
             if not self._config.autostart:
                 self._chain.close()
                 return Result.FAILURE

@@ -293,6 +293,7 @@ def test_a_lost_port_is_reopened_and_the_hand_armed_within_the_promise(hand):
     hand.unplug()
     _, code = until_left(hand, driver, PROMISE)
     assert code == 'port_lost'
+    assert driver.safety.reason.startswith('port is')
     hand.run(driver, 2.0, COMMAND)
     assert driver.safety.state is State.HOLD
     hand.plugged = True
