@@ -16,7 +16,7 @@ setup(
     zip_safe=False,
     maintainer='R3L maintainers',
     maintainer_email='maintainers@users.noreply.github.com',
-    description='Driver of a hand of Dynamixel servos, with limits, watchdogs and an emulated bus.',
+    description='Driver of a hand of Dynamixel servos: limits, watchdogs, an emulated bus.',
     license='Apache-2.0',
     entry_points={
         'console_scripts': [

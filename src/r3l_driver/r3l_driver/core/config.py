@@ -96,7 +96,7 @@ class DriverConfig:
     gains: ServoGains = ServoGains()
 
     command_timeout: float = parameter(
-        0.25, 'delay of a command beyond its period at which the hand is held [s]',
+        0.1, 'delay of a command beyond its period at which the hand is held [s]',
         range=(0.02, 5.0),
     )  # fmt: skip
     limp_after: float = parameter(

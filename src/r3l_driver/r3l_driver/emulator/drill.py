@@ -12,8 +12,17 @@ from dataclasses import dataclass, field
 import math
 
 from r3l_driver.emulator.faults import Kind, parse_fault
-from r3l_driver.emulator.goal_limits import Event, Limits, outside, RADIANS, RESEED, STATE_AGE
+from r3l_driver.emulator.goal_limits import (
+    Event,
+    Limits,
+    note_torque,
+    outside,
+    RADIANS,
+    RESEED,
+    STATE_AGE,
+)
 
+ARRIVAL = 0.5  # from the last movement of a goal until the joint is there [s]
 SETTLING = 0.3  # from the end of a fault to the end of what it may still cause [s]
 
 
@@ -216,20 +225,22 @@ def _moves(record: Sequence[Event]) -> list[float]:
     """Return the times at which a goal of an energised servo moved, or a shaft without goals."""
     torque: dict[int, bool] = {}
     goals: dict[int, int] = {}
+    moved: dict[int, float] = {}
     times = []
     for event in record:
-        name = event['event']
-        if name == 'torque':
-            torque[event['id']] = bool(event['on'])
-        elif name == 'watchdog' and torque.get(event['id'], False):
-            # Until then the servo was on its way to its last goal.
-            times.append(event['mono'])
-        elif name == 'goal':
+        note_torque(event, torque)
+        now = event['mono']
+        if event['event'] == 'watchdog':
+            # A servo whose goal has just moved was still on its way there.
+            if torque.get(event['id'], False) and now - moved.get(event['id'], -1.0) < ARRIVAL:
+                times.append(now)
+        elif event['event'] == 'goal':
             for text, goal in event['goals'].items():
                 ident = int(text)
-                moved = abs(goal - goals.get(ident, goal)) * RADIANS
-                if torque.get(ident, False) and moved > RESEED:
-                    times.append(event['mono'])
+                step = abs(goal - goals.get(ident, goal)) * RADIANS
+                if torque.get(ident, False) and step > RESEED:
+                    times.append(now)
+                    moved[ident] = now
                 goals[ident] = goal
     return times
 

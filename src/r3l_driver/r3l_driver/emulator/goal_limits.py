@@ -12,6 +12,7 @@ CENTRE = 2048  # [ticks]
 # A goal that is set anew at the measured position moves by what the load bends the joint.
 RESEED = 0.05  # [rad]
 # Positions in the record are up to one line of state old.
+RESTARTS = frozenset({'reboot', 'silent_reset', 'brown_out', 'factory_reset'})
 STATE_AGE = 0.15  # [s]
 
 Event = Mapping[str, Any]
@@ -32,6 +33,19 @@ class Limits:
     speed: float
 
 
+def note_torque(event: Event, torque: dict[int, bool]) -> None:
+    """
+    Keep track of which servos have torque.
+
+    :param torque: id to torque; changed in place.
+    """
+    name = event['event']
+    if name == 'torque':
+        torque[event['id']] = bool(event['on'])
+    elif name in RESTARTS or (name == 'hardware_error' and event['shutdown']):
+        torque[event['id']] = False
+
+
 def outside(record: Sequence[Event], limits: Limits) -> list[str]:
     """
     Return the goals that break the limits, a sentence each.
@@ -44,8 +58,7 @@ def outside(record: Sequence[Event], limits: Limits) -> list[str]:
     last: dict[int, tuple[float, float]] = {}
     torque: dict[int, bool] = {}
     for event in record:
-        if event['event'] == 'torque':
-            torque[event['id']] = bool(event['on'])
+        note_torque(event, torque)
         if event['event'] != 'goal':
             continue
         now = event['mono']

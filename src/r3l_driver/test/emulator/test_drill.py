@@ -85,7 +85,7 @@ def test_a_servo_on_its_way_counts_until_its_watchdog_stops_it() -> None:
     text = 'unplug for 2'
     stopped = {'mono': 10.25, 'event': 'watchdog', 'id': 11}
     plugged = {'mono': 12.0, 'event': 'plugged'}
-    record = [torque(0.0), goal(0.1, 0.0), fault(10.0, text), stopped, plugged]
+    record = [torque(0.0), *swing(0.1, 10.0), fault(10.0, text), stopped, plugged]
     verdict = judge(record, safety((0.0, True), (10.1, False), (13.0, True)), LIMITS)
     assert verdict.rows[0].still == pytest.approx(0.25)
     assert verdict.rows[0].back == pytest.approx(1.0)
@@ -118,3 +118,14 @@ def test_the_goals_of_the_examples_are_slow_enough() -> None:
         abs(b['goals']['11'] - a['goals']['11']) * RADIANS for a, b in pairwise(events)
     ]  # fmt: skip
     assert max(steps) <= 0.11
+
+
+@pytest.mark.parametrize('name', ['brown_out', 'silent_reset', 'reboot'])
+def test_a_goal_that_is_set_before_torque_comes_back_is_no_movement(name: str) -> None:
+    text = 'sag 4 for 0.5'
+    lost = {'mono': 10.01, 'event': name, 'id': 11}
+    back = [goal(11.0, 0.3), torque(11.0)]
+    record = [torque(0.0), *swing(0.1, 10.0), fault(10.0, text), lost, over(10.5, text), *back]
+    verdict = judge(record, safety((0.0, True), (10.1, False), (11.5, True)), LIMITS)
+    assert verdict.rows[0].still == 0.0
+    assert verdict.kept
