@@ -123,7 +123,7 @@ def goals(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help='bus, camera, graph, learner or sim.')],
+    what: Annotated[str, typer.Argument(help='bus, camera, fake, graph, learner or sim.')],
     json_file: Annotated[
         Path | None, typer.Option('--json', help='Write the figures to this file.')
     ] = None,

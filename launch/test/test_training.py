@@ -4,25 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 import json
 import os
-from pathlib import Path
 import signal
-import subprocess
-import sys
-import time
+from typing import Any
 
 import pytest
 from r3l_bringup.evaluate import evaluate_run
 from r3l_bringup.graph import TRAIN
 from r3l_bringup.records import EVALUATION_KEYS, read_lines
 from r3l_bringup.status import read_status
-from r3l_node.core.domain import reserve_domain
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import Executor, SingleThreadedExecutor
-from rclpy.node import Node
 
 STEPS = 450
 SETTINGS = (
@@ -36,68 +28,19 @@ SETTINGS = (
 # Services that every ROS node has; they cannot move anything, all parameters being read-only.
 OF_ROS = ('rcl_interfaces/srv/', 'type_description_interfaces/srv/')
 KILLED = 'learner'
+Training = Any  # of conftest.py
+TrainingStarter = Callable[..., AbstractContextManager[Training]]
 
 pytestmark = pytest.mark.timeout(400)
 
 
-@dataclass
-class Training:
-    """A training in a process of its own, and a node that looks at its graph."""
-
-    run: Path
-    process: subprocess.Popen[bytes]
-    observer: Node
-    executor: Executor
-
-    def env_steps(self) -> int:
-        """Env steps that the monitor has seen."""
-        status = read_status(self.run / 'status.json')
-        return 0 if status is None else status.env_steps
-
-    def pid(self, name: str) -> int | None:
-        """Process id of a node, None if it does not run."""
-        for entry in Path('/proc').glob('[0-9]*/cmdline'):
-            try:
-                words = entry.read_bytes().split(b'\0')
-            except OSError:
-                continue
-            mine = {f'__node:={name}'.encode(), str(self.run / 'config.yaml').encode()}
-            if mine <= set(words):
-                return int(entry.parent.name)
-        return None
-
-    def wait(self, condition: Callable[[], object], timeout: float, what: str) -> None:
-        """Wait for something to become true while the training goes on."""
-        deadline = time.monotonic() + timeout
-        while not condition():
-            assert self.process.poll() is None, f'the training ended before {what}'
-            assert time.monotonic() < deadline, f'{what}: not after {timeout} s'
-            # Half a second in which the nodes have the machine for themselves.
-            self.executor.spin_once(timeout_sec=0.5)
-
-
 @pytest.fixture(scope='module')
-def training(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Training]:
+def training(
+    tmp_path_factory: pytest.TempPathFactory, start_training: TrainingStarter
+) -> Iterator[Training]:
     run = tmp_path_factory.mktemp('training') / 'run'
-    command = [sys.executable, '-m', 'r3l_bringup', 'train', '--run', str(run)]
-    command += ['--steps', str(STEPS), '--seed', '1']
-    for setting in SETTINGS:
-        command += ['--set', setting]
-    with reserve_domain() as domain:
-        environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
-        process = subprocess.Popen(command, env=environment)
-        context = Context()
-        rclpy.init(context=context, domain_id=domain)
-        observer = rclpy.create_node('observer', context=context)
-        try:
-            executor = SingleThreadedExecutor(context=context)
-            executor.add_node(observer)
-            yield Training(run, process, observer, executor)
-        finally:
-            observer.destroy_node()
-            rclpy.try_shutdown(context=context)
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=10)
+    with start_training(run, STEPS, SETTINGS) as training:
+        yield training
 
 
 def test_the_graph_has_the_nodes_of_the_design(training: Training) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 from r3l_bringup.bench.single import SingleProcess, untrained_encoder
 from r3l_bringup.config import dump, Request, resolve
 from r3l_bringup.domain import graph_environment, run_domain
-from r3l_bringup.graph import TRAIN
-from r3l_bringup.hardware import Values
+from r3l_bringup.hardware import graph_of, Values
+from r3l_bringup.prepare import CONFIG
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.train import programs
@@ -24,7 +24,8 @@ from r3l_sim.core.goals import generate_goals
 from r3l_sim.core.scene import Scene
 import torch
 
-NODES = ('sim', 'encoder', 'reward', 'agent', 'learner')
+# Not measured: what only looks on.
+ABSENT = ('monitor', 'evaluator')
 _GOALS = 20
 # Random actions for ever; the classifier is trained just enough that there are rewards.
 SETTINGS = (
@@ -53,7 +54,7 @@ def measure(seconds: float) -> dict[str, Any]:
         single.run(1.0)
         single.spent = dict.fromkeys(single.spent, 0.0)
         before = single.run(seconds / 2)
-        graph = _graph(values, seconds)
+        graph = run_graph(values, seconds)
         after = single.run(seconds / 2)
     finally:
         single.close()
@@ -63,6 +64,7 @@ def measure(seconds: float) -> dict[str, Any]:
         'graph_steps_per_second': round(graph['rate'], 1),
         'single_steps_per_second': round(alone, 1),
         'graph_hops_ms': graph['hops_ms'],
+        'cpu_ms': graph['cpu_ms'],
         'single_share': _shares(single.spent),
     }
     _show(figures)
@@ -74,34 +76,43 @@ def _shares(spent: dict[str, float]) -> dict[str, float]:
     return {name: round(value / total, 3) for name, value in spent.items()}
 
 
-def _graph(values: Values, seconds: float) -> dict[str, Any]:
+def run_graph(values: Values, seconds: float) -> dict[str, Any]:
+    """
+    Run a graph without learning.
+
+    :param values: of a request with ``SETTINGS``.
+    :param seconds: of the measurement [s].
+    :return: env steps per second as ``rate``, ``hops_ms``, and ``cpu_ms`` of each node per step.
+    """
     with tempfile.TemporaryDirectory(prefix='r3l_bench_') as name:
         folder = Path(name)
         encoder = folder / 'encoder.safetensors'
         save(encoder, *untrained_encoder(values))
-        scene = Scene(values['sim']['task'], image_size=values['sim']['image_size'])
+        scene = Scene(values['monitor']['task'], image_size=values['encoder']['image_size'])
         save_goals(folder / 'goals', generate_goals(scene, _GOALS))
         scene.close()
         values['encoder']['weights'] = str(encoder)
         values['reward']['goals'] = str(folder / 'goals')
-        config_file = folder / 'config.yaml'
-        config_file.write_text(dump(values), encoding='utf-8')
+        if 'hand' in values:
+            values['hand']['link'] = values['driver']['port'] = str(folder / 'hand.tty')
+        (folder / CONFIG).write_text(dump(values), encoding='utf-8')
         found = folder / 'probe.json'
-        code = _run(folder, config_file, found, seconds)
+        code = _run(values, folder, found, seconds)
         if code != 0 or not found.exists():
             raise ConfigError(f'the graph could not be measured: it ended with code {code}')
         result: dict[str, Any] = json.loads(found.read_text(encoding='utf-8'))
         return result
 
 
-def _run(folder: Path, config_file: Path, found: Path, seconds: float) -> int:
-    nodes = programs(config_file, tuple(spec for spec in TRAIN if spec.name in NODES))
-    nodes = [_without_absent(node) for node in nodes]
+def _run(values: Values, folder: Path, found: Path, seconds: float) -> int:
+    specs = tuple(spec for spec in graph_of(values) if spec.name not in ABSENT)
+    nodes = [_without_absent(node) for node in programs(folder / CONFIG, specs)]
     probe = Program(
         'probe',
         [sys.executable, '-m', 'r3l_bringup.bench.probe', '--seconds', str(seconds),
-         '--out', str(found), '--ros-args', '--disable-external-lib-logs'],
-        after=NODES,
+         '--out', str(found), '--config', str(folder / CONFIG),
+         '--ros-args', '--disable-external-lib-logs'],
+        after=tuple(spec.name for spec in specs),
         respawn=False,
         ends_run=True,
     )  # fmt: skip
@@ -110,12 +121,13 @@ def _run(folder: Path, config_file: Path, found: Path, seconds: float) -> int:
 
 
 def _without_absent(program: Program) -> Program:
-    present = tuple(name for name in program.after if name in NODES)
+    present = tuple(name for name in program.after if name not in ABSENT)
     return Program(program.name, program.command, present, respawn=False)
 
 
 def _show(figures: dict[str, Any]) -> None:
-    print(f'graph of {len(NODES)} processes: {figures["graph_steps_per_second"]} env steps/s')
+    processes, rate = len(figures['cpu_ms']), figures['graph_steps_per_second']
+    print(f'graph of {processes} processes: {rate} env steps/s')
     print(f'one process, no ROS:      {figures["single_steps_per_second"]} env steps/s')
     print(f'ratio: {figures["ratio"]}')
     print('time of each hop in the graph, median (with a listener, which costs time itself):')
