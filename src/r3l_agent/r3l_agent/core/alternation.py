@@ -117,7 +117,10 @@ class Alternation:
 
         :return: numbers of steps already told that a fault has spoilt: no transition ends there.
         """
-        if not self._gate.update(state):
+        fault = self._gate.update(state)
+        if self._gate.reason and self._phase is not Phase.DONE:
+            self._phase = Phase.PAUSED  # Also where no observation comes any more.
+        if not fault:
             return []
         self._interrupt()
         self._homing = self.config.homing_steps

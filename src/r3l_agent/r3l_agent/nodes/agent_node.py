@@ -17,6 +17,7 @@ from r3l_agent.nodes.conversions import (
     JointReader,
     latent_mean,
     nanoseconds,
+    OBEYS,
     policy_version,
 )
 from r3l_msgs.msg import (
@@ -72,7 +73,7 @@ class AgentNode(Node):
         self._kinds = (PolicyKind.TASK, PolicyKind.PERTURBATION) if learned else (PolicyKind.TASK,)
         self._malformed = 0
         self._reserved = 0
-        self._reason = ''
+        self._reason = self._fault = ''
         self._idle_since: float | None = None
         self._pace: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW + 1)
 
@@ -158,8 +159,15 @@ class AgentNode(Node):
     def _on_safety(self, message: SafetyState) -> None:
         for sequence in self._alternation.note_driver(driver_state(message)):
             self._transitions.publish(Transition(sequence=sequence, interrupted=True))
-        if self._pending is not None and self._alternation.phase is Phase.PAUSED:
+        if self._alternation.phase is not Phase.PAUSED:
+            return
+        if self._pending is not None:
             self._answer(*self._pending)
+        if self._shown[0] != self._alternation.phase:
+            self._publish_status()
+        if message.state not in OBEYS and message.code != self._fault:
+            self.get_logger().warning(f'paused: {message.code}: {message.reason}')
+        self._fault = message.code
 
     def _refuse(self, what: str, error: Exception) -> None:
         self._malformed += 1
