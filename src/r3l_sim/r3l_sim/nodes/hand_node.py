@@ -4,8 +4,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 import threading
+import time
 
+from r3l_driver.core.config import DriverConfig
 from r3l_driver.core.control_table import table_of_model
+from r3l_driver.core.settings import wanted_settings
 from r3l_driver.emulator.faults import Fault, parse_schedule
 from r3l_driver.emulator.main import make_bus
 from r3l_driver.emulator.pty import PtyBus, REAL_TIME_STEP
@@ -25,7 +28,9 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 LINK, RECORD, STATE = 'hand.tty', 'hand_record.jsonl', 'hand_state.npz'
-STOP_TIMEOUT = 2.0  # [s]
+FIRMWARE = 45
+DRIVER_FIRST = 1.5  # longest wait for the driver to let go of the device [s]
+STOP_TIMEOUT = 1.0  # [s]
 
 
 class HandNode(Node):
@@ -79,9 +84,8 @@ class HandNode(Node):
 
     def _make_bus(self) -> PtyBus:
         config = self._config
-        dynamics = HandDynamics(
-            self._scene, table_of_model(config.model), config.directions, config.offsets
-        )
+        table = table_of_model(config.model)
+        dynamics = HandDynamics(self._scene, table, config.directions, config.offsets)
         link = run_file(config.link, config.run, LINK)
         if link is None:
             raise ConfigError("hand.link is '': expected a path, or a run folder in hand.run")
@@ -92,7 +96,9 @@ class HandNode(Node):
             baud=config.baud_rate,
             timing=not self._lockstep,
             angles=dynamics.position.tolist(),
-            settings={'return_delay_time': 0},
+            firmware=FIRMWARE,
+            # As "r3l check --write" leaves them.
+            settings=wanted_settings(DriverConfig(model=config.model), table, FIRMWARE),
             dynamics=dynamics,
             record=Record(record),
             schedule=self._schedule(),
@@ -119,6 +125,10 @@ class HandNode(Node):
 
     def close(self) -> None:
         """Take the device away, save the state and free the camera."""
+        # At the end of a run the driver switches torque off: the servos outlive it.
+        deadline = time.monotonic() + DRIVER_FIRST
+        while self._bus.connected and time.monotonic() < deadline:
+            time.sleep(0.02)
         self._bus.stop()
         self._thread.join(STOP_TIMEOUT)
         self._bus.close()
