@@ -12,23 +12,14 @@ import math
 
 from r3l_driver.core.control_table import (
     HardwareError,
-    OperatingMode,
     VOLTAGE_UNIT,
     WATCHDOG_TRIPPED,
-    WATCHDOG_UNIT,
 )
+from r3l_driver.emulator.effective import Effective, effective
 from r3l_driver.emulator.motor import follow, Heat, Overload
-from r3l_driver.emulator.present import FULL_PWM, Present, PresentBlock
+from r3l_driver.emulator.present import Present, PresentBlock
 from r3l_driver.emulator.registers import Registers
 from r3l_driver.emulator.wire import Error
-
-_POSITION_MODES = (
-    OperatingMode.POSITION,
-    OperatingMode.EXTENDED_POSITION,
-    OperatingMode.CURRENT_BASED_POSITION,
-)
-_REVERSE, _TIME_BASED = 0x01, 0x04
-_GAIN_UNIT = 128.0  # position_p_gain per PWM count and tick
 
 
 def _ignore(event: str, **fields: object) -> None:
@@ -62,6 +53,7 @@ class Actuator:
         self._overload = Overload()
         self._scale = table.ticks_per_turn / (2.0 * math.pi)
         self._present = PresentBlock(table)
+        self._version = -1
         self.start()
 
     def start(self) -> None:
@@ -84,7 +76,7 @@ class Actuator:
     @property
     def torque_on(self) -> bool:
         """Whether the motor is driven."""
-        return bool(self.registers.get('torque_enable'))
+        return self.effective.torque_on
 
     @property
     def hardware_error(self) -> int:
@@ -92,17 +84,23 @@ class Actuator:
         return self.registers.get('hardware_error_status')
 
     @property
-    def _direction(self) -> int:
-        return -1 if self.registers.get('drive_mode') & _REVERSE else 1
+    def effective(self) -> Effective:
+        """What the registers mean for the motor now."""
+        registers = self.registers
+        if registers.version != self._version:
+            self._version, self._effective = registers.version, effective(registers)
+        return self._effective
 
     def ticks(self, angle: float) -> int:
         """Return what the servo calls an angle of its shaft [rad]."""
-        own = round(self._direction * angle * self._scale) + self.table.center - self._turns
-        return own + self.registers.get('homing_offset')
+        now = self.effective
+        own = round(now.direction * angle * self._scale) + self.table.center - self._turns
+        return own + now.homing
 
     def _shaft(self, ticks: int) -> float:
-        own = ticks - self.registers.get('homing_offset') + self._turns
-        return self._direction * (own - self.table.center) / self._scale
+        now = self.effective
+        own = ticks - now.homing + self._turns
+        return now.direction * (own - self.table.center) / self._scale
 
     def forget_turns(self) -> None:
         """Count positions from within one turn again; the motor stays where it is."""
@@ -155,34 +153,25 @@ class Actuator:
         :return: setpoint before and after [rad], whether the motor is driven, its current limit
             [A] and its stiffness [N m/rad].
         """
-        registers, table = self.registers, self.table
-        mode = registers.get('operating_mode')
-        driven = self.torque_on and mode in _POSITION_MODES
-        self._watch(dt)
+        now = self.effective
+        self._watch(dt, now)
         start = self.setpoint
-        if not driven:
+        if not now.driven:
             self.setpoint, self._speed = self.angle, 0.0
             return self.angle, self.angle, False, 0.0, 0.0
         if self._held is None:
-            goal = self._shaft(registers.get('goal_position'))
-            speed, acceleration = self._profile(goal)
+            goal = self._shaft(self.registers.get('goal_position'))
+            speed, acceleration = self._profile(goal, now)
             self.setpoint, self._speed = follow(start, self._speed, goal, dt, speed, acceleration)
         else:
             self.setpoint, self._speed = self._held, 0.0
-        current_based = mode == OperatingMode.CURRENT_BASED_POSITION
-        limit = abs(registers.get('goal_current' if current_based else 'current_limit'))
-        pwm = abs(registers.get('goal_pwm')) / FULL_PWM
-        available = pwm * table.stall_current * self.voltage / table.nominal_voltage
-        counts = registers.get('position_p_gain') / _GAIN_UNIT / FULL_PWM
-        stiffness = table.stall_torque * counts * self._scale
-        return start, self.setpoint, True, min(limit * table.current_unit, available), stiffness
+        available = now.pwm * self.voltage / self.table.nominal_voltage
+        return start, self.setpoint, True, min(now.current, available), now.stiffness
 
-    def _profile(self, goal: float) -> tuple[float, float]:
+    def _profile(self, goal: float, now: Effective) -> tuple[float, float]:
         """Return the largest speed [rad/s] and acceleration [rad/s^2]; 0 for none."""
-        registers, table = self.registers, self.table
-        speed = registers.get('profile_velocity')
-        acceleration = registers.get('profile_acceleration')
-        if not registers.get('drive_mode') & _TIME_BASED:
+        table, speed, acceleration = self.table, now.speed, now.acceleration
+        if not now.time_based:
             return speed * table.velocity_unit, acceleration * table.acceleration_unit
         if self._timed is None:
             # Both registers are times [ms]: of the whole way, and of its acceleration.
@@ -191,11 +180,10 @@ class Actuator:
             self._timed = (cruise, cruise / ramp if ramp else 0.0)
         return self._timed
 
-    def _watch(self, dt: float) -> None:
+    def _watch(self, dt: float, now: Effective) -> None:
         """Let the bus watchdog count, and trip."""
         self._age += dt
-        limit = self.registers.get('bus_watchdog')
-        if limit > 0 and self.torque_on and self._age - self._fed > limit * WATCHDOG_UNIT:
+        if now.watchdog > 0 and now.torque_on and self._age - self._fed > now.watchdog:
             self.registers.put('bus_watchdog', WATCHDOG_TRIPPED)
             self._held, self._speed = self.angle, 0.0
             self.on_event('watchdog', position=self.ticks(self.angle))
@@ -214,13 +202,12 @@ class Actuator:
         """
         self.angle, self.velocity, self.current, self.voltage = angle, velocity, current, voltage
         self.heat.advance(dt, current)
-        registers = self.registers
+        now = self.effective
         if self._overload.advance(dt, current, self.table.stall_current):
             self.fail(HardwareError.OVERLOAD)
-        if self.heat.temperature >= registers.get('temperature_limit'):
+        if self.heat.temperature >= now.hottest:
             self.fail(HardwareError.OVERHEATING)
-        low, high = registers.get('min_voltage_limit'), registers.get('max_voltage_limit')
-        if not low <= round(voltage / VOLTAGE_UNIT) <= high:
+        if not now.lowest <= round(voltage / VOLTAGE_UNIT) <= now.highest:
             self.fail(HardwareError.INPUT_VOLTAGE)
         self.refresh()
 
@@ -230,17 +217,19 @@ class Actuator:
 
         :param spike: added to the position [ticks].
         """
-        registers, direction = self.registers, self._direction
+        now = self.effective
+        direction, offset = now.direction, self.table.center - self._turns + now.homing
+        turned = direction * self._scale
         present = Present(
             self._age,
             direction * self.velocity,
             direction * self.current,
             direction * self._speed,
-            self.ticks(self.angle) + spike,
-            self.ticks(self.setpoint),
+            round(turned * self.angle) + offset + spike,
+            round(turned * self.setpoint) + offset,
             self.voltage,
             self.heat.temperature,
         )
-        goal, threshold = registers.get('goal_position'), registers.get('moving_threshold')
-        data = self._present.pack(present, goal, threshold, self.torque_on)
-        registers.put_block(self._present.address, data)
+        goal = self.registers.get('goal_position')
+        data = self._present.pack(present, goal, now.threshold, now.torque_on)
+        self.registers.put_block(self._present.address, data)

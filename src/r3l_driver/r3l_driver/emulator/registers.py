@@ -31,6 +31,8 @@ class Registers:
         """
         self.table = table
         self.firmware = firmware
+        # Counts changes of any item but goal and present values.
+        self.version = 0
         self._cells = bytearray(table.size)
         # What the cells say, ready for use; without the items that `put_block` sets.
         self._values: dict[str, int] = {}
@@ -75,6 +77,8 @@ class Registers:
         end = item.address + item.size
         self._cells[item.address : end] = value.to_bytes(item.size, 'little', signed=item.signed)
         self._values[item.name] = value
+        if item.name != 'goal_position':
+            self.version += 1
         if item.name.startswith('indirect_address'):
             self._plans.clear()
             self._items.clear()
