@@ -25,16 +25,16 @@ from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 
 IDS = tuple(10 * finger + joint for finger in (1, 2, 3) for joint in (1, 2, 3))
-# Beginning of the drill, for the graph to start and the hand to move [s].
-START = 20.0
+# Beginning of the drill, for the warm-up and the encoder's training: the hand then moves [s].
+START = 75.0
 # After the last fault: longest recovery, a servo that cools down included [s].
 REST = 30.0
 # From the end of the drill to its processes being gone [s].
 STOP_LIMIT = 30.0
 # The hand is in question, not what it learns: the models stay small, the steps never end.
 SETTINGS = (
-    'monitor.goal_count=40', 'encoder.vae_steps=200', 'encoder.gather_images=200',
-    'all.warmup_steps=200', 'all.round_steps=50', 'reward.initial_negatives=100',
+    'monitor.goal_count=40', 'encoder.vae_steps=100', 'encoder.gather_images=100',
+    'all.warmup_steps=100', 'all.round_steps=50', 'reward.initial_negatives=50',
     'reward.initial_updates=20', 'evaluator.every=1000000', 'evaluator.baselines=false',
 )  # fmt: skip
 STEPS = 1_000_000

@@ -226,21 +226,25 @@ def _moves(record: Sequence[Event]) -> list[float]:
     torque: dict[int, bool] = {}
     goals: dict[int, int] = {}
     moved: dict[int, float] = {}
+    stopped: set[int] = set()
     times = []
     for event in record:
         note_torque(event, torque)
         now = event['mono']
         if event['event'] == 'watchdog':
             # A servo whose goal has just moved was still on its way there.
+            stopped.add(event['id'])
             if torque.get(event['id'], False) and now - moved.get(event['id'], -1.0) < ARRIVAL:
                 times.append(now)
         elif event['event'] == 'goal':
             for text, goal in event['goals'].items():
                 ident = int(text)
                 step = abs(goal - goals.get(ident, goal)) * RADIANS
-                if torque.get(ident, False) and step > RESEED:
+                # A servo that its watchdog stopped is held where it stands by the next goal.
+                if torque.get(ident, False) and step > RESEED and ident not in stopped:
                     times.append(now)
                     moved[ident] = now
+                stopped.discard(ident)
                 goals[ident] = goal
     return times
 

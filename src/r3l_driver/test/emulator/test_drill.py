@@ -129,3 +129,13 @@ def test_a_goal_that_is_set_before_torque_comes_back_is_no_movement(name: str) -
     verdict = judge(record, safety((0.0, True), (10.1, False), (11.5, True)), LIMITS)
     assert verdict.rows[0].still == 0.0
     assert verdict.kept
+
+
+def test_the_first_goal_of_a_servo_that_its_watchdog_stopped_is_no_movement() -> None:
+    text = 'mute id 11 for 2'
+    stopped = {'mono': 10.2, 'event': 'watchdog', 'id': 11}
+    again = [over(12.0, text), goal(12.1, 0.4)]
+    record = [torque(0.0), *swing(0.1, 10.0), fault(10.0, text), stopped, *again]
+    states = safety((0.0, True), (10.1, False), (12.2, True))
+    assert judge(record, states, LIMITS).rows[0].still == pytest.approx(0.2)
+    assert not judge([*record, goal(12.15, 0.0)], states, LIMITS).kept
