@@ -15,15 +15,29 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 FLUSH_PERIOD = 0.5  # [s]
+LIMIT = 100_000_000  # of one file; a training in lockstep writes 2.4 kB per env step [byte]
 
 
 class Record:
-    """Writes events as JSON lines; without a path it keeps nothing."""
+    """
+    Writes events as JSON lines; without a path it keeps nothing.
+
+    A file that is full becomes ``<name>.old``, in place of the one before.
+
+    :param path: of the file, which is appended to.
+    :param clock: monotonic time [s].
+    :param limit: size at which a file is full [byte].
+    """
 
     def __init__(
-        self, path: Path | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        limit: int = LIMIT,
     ) -> None:
         self._clock = clock
+        self._path = path
+        self._limit = limit
         self._lock = threading.Lock()
         self._file: TextIO | None = None
         self._flushed = clock()
@@ -55,6 +69,15 @@ class Record:
             if now - self._flushed >= FLUSH_PERIOD:
                 self._flushed = now
                 self._file.flush()
+                self._turn()
+
+    def _turn(self) -> None:
+        """Begin another file if this one is full."""
+        if self._file is None or self._path is None or self._file.tell() < self._limit:
+            return
+        self._file.close()
+        self._path.replace(self._path.with_name(f'{self._path.name}.old'))
+        self._file = self._path.open('a', encoding='utf-8')
 
     def flush(self) -> None:
         """Hand everything to the operating system."""
