@@ -12,6 +12,11 @@ from r3l_node.core.errors import ConfigError
 # Parameters by node and name; EVERY node that has such a parameter, a ROS wildcard.
 Values = dict[str, dict[str, Any]]
 EVERY = '/**'
+# Cycles of an emulated bus in lockstep [Hz]: each costs 2 to 3 ms, and between two of them the
+# servos' own profile moves on evenly. A multiple of the control rates of all profiles.
+LOCKSTEP_BUS_RATE = 20.0
+# Emulated time passes several times as fast as ours, and an audit costs as much as a cycle [s].
+LOCKSTEP_AUDIT_PERIOD = 10.0
 
 
 def graph_of(values: Mapping[str, Mapping[str, Any]]) -> tuple[NodeSpec, ...]:
@@ -65,6 +70,9 @@ def options(
         result['driver'] = _given(port=port, calibration=calibration)
     elif pace == 'realtime':
         result[EVERY]['pace'] = pace
+    else:
+        result[EVERY]['bus_rate'] = LOCKSTEP_BUS_RATE
+        result['driver'] = {'audit_period': LOCKSTEP_AUDIT_PERIOD}
     return result
 
 

@@ -98,7 +98,7 @@ def test_the_emulators_own_record_shows_goals_within_the_limits_and_torque_off_a
 ) -> None:
     events = read_record(training.run / 'hand_record.jsonl')
     goals = [event['goals'] for event in events if event['event'] == 'goal']
-    assert len(goals) >= 10 * STEPS
+    assert len(goals) >= 4 * STEPS  # bus cycles in a control period
     config = DriverConfig()
     table = table_of_model(config.model)
     ticks = np.array([[goal[str(ident)] for ident in IDS] for goal in goals if len(goal) == 9])

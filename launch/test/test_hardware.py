@@ -57,6 +57,7 @@ def test_a_fake_hand_runs_in_any_pace(pace: str | None) -> None:
     assert {own['pace'] for own in values.values() if 'pace' in own} == {expected}
     assert values['agent']['lockstep'] is (expected == 'lockstep')
     assert values['agent']['driver'] is True
+    assert values['driver']['bus_rate'] == (20.0 if expected == 'lockstep' else 50.0)
     names = ('ids', 'model', 'directions', 'offsets', 'bus_rate', 'baud_rate', 'control_rate')
     for name in names:
         assert values['driver'][name] == values['hand'][name], name
@@ -101,7 +102,7 @@ def test_a_real_hand_runs_in_real_time_and_waits_for_no_evaluation() -> None:
         ),
         (
             Request(hardware='fake', sets=('all.control_rate=3.0',)),
-            'hand.bus_rate is 50 Hz: expected a multiple of control_rate, 3 Hz',
+            'hand.bus_rate is 20 Hz: expected a multiple of control_rate, 3 Hz',
         ),
         (Request(hardware='fake', sets=('sim.seed=1',)), "the graph has no node 'sim'"),
     ],
