@@ -77,7 +77,7 @@ class DriverConfig:
         (0.48, math.pi / 3, math.pi / 2) * 3, 'greatest goals [rad]', range=(-math.pi, math.pi)
     )
     position_margin: float = parameter(
-        0.2, 'distance outside the goals at which the hand is held [rad]', range=(0.0, 1.0)
+        0.35, 'distance outside the goals at which the hand is held [rad]', range=(0.0, 1.0)
     )
     velocity_limit: float = parameter(6.0, 'largest speed of a goal [rad/s]', range=(0.05, 8.0))
     acceleration_limit: float = parameter(
