@@ -79,6 +79,10 @@ class CommandGate:
         """Say whether a new command should have come by now."""
         return self.target is None or now - self.received > self._patience
 
+    def left(self, now: float) -> float:
+        """Return the time until the next command is due [s]; 0 if that was before."""
+        return max(0.0, self.received + self._config.command_period - now)
+
     def conditions(self, now: float) -> list[Condition]:
         """Return what is wrong with the commands."""
         found = []

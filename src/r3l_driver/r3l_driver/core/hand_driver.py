@@ -220,18 +220,19 @@ class HandDriver:
         if not may:
             self.servos.release(now)
         if self.link.ready:
-            self._write(self._recovery.ready() if may else ~self._all)
+            self._write(self._recovery.ready() if may else ~self._all, now)
             if wanted < State.STOP:
                 self._recovery.step(self.safety.state, now)
 
-    def _write(self, arm: NDArray[np.bool_]) -> None:
+    def _write(self, arm: NDArray[np.bool_], now: float) -> None:
         """Write one goal packet; where torque is to come on, it is at the measured position."""
         if arm.any():
             self.motion.seed(self.monitors.position, arm)
         target = self.commands.target
         if self.safety.moving and target is not None:
             fresh = np.where(self.monitors.fresh, self.monitors.position, np.nan)
-            self.motion.follow(target, fresh)
+            # Evenly until the next command: a finger at full speed overshoots its end.
+            self.motion.follow(target, fresh, self.commands.left(now))
         else:
             self.motion.hold(self.monitors.position)
         # In lockstep every cycle has its packet: it is what lets the emulated time go on.

@@ -55,12 +55,13 @@ class Motion:
         self.goal = self.goal + np.clip(self._hold - self.goal, -step, step)
         self._velocity = np.zeros_like(self.goal)
 
-    def follow(self, target: Array, measured: Array) -> None:
+    def follow(self, target: Array, measured: Array, left: float = 0.0) -> None:
         """
         Move the goals one cycle towards a target.
 
         :param target: shape (n,), inside the limits [rad].
         :param measured: shape (n,) [rad]; NaN where unknown: no leash there.
+        :param left: time in which to get there evenly [s]; 0: as fast as the limits allow.
         """
         self._hold = None
         error = target - self.goal
@@ -69,7 +70,8 @@ class Motion:
         # v dt / 2 + v^2 / (2 a) = error, and never past the target within this cycle.
         half = 0.5 * change
         braking = np.sqrt(half**2 + 2.0 * self._acceleration * np.abs(error)) - half
-        speed = np.minimum(np.minimum(braking, self._speed), np.abs(error) / self._dt)
+        even = np.abs(error) / max(left, self._dt)
+        speed = np.minimum(np.minimum(braking, self._speed), even)
         wanted = np.sign(error) * speed
         velocity = np.clip(wanted, self._velocity - change, self._velocity + change)
         goal = self.goal + velocity * self._dt

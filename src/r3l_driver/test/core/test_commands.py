@@ -106,3 +106,9 @@ def test_whatever_is_sent_the_target_stays_inside(positions, names):
         assert target is None or (
             (target >= CONFIG.position_low).all() and (target <= CONFIG.position_high).all()
         )
+
+
+def test_what_is_left_of_a_command_ends_with_its_period(gate):
+    gate.offer(NAMES, GOOD, NOW)
+    assert gate.left(NOW + 0.05) == pytest.approx(0.15)
+    assert gate.left(NOW + 1.0) == 0.0

@@ -95,3 +95,16 @@ def test_one_joint_is_seeded_while_the_others_hold():
     motion.hold(np.zeros(9))
     assert motion.goal[4] == pytest.approx(0.3)
     assert np.count_nonzero(motion.goal) == 1
+
+
+def test_a_short_way_is_spread_evenly_over_the_time_that_is_left():
+    motion = Motion(CONFIG)
+    start = motion.goal.copy()
+    target = start + 0.2
+    steps = []
+    for cycle in range(10):
+        before = motion.goal.copy()
+        motion.follow(target, motion.goal, 0.2 - 0.02 * cycle)
+        steps.append((motion.goal - before)[0])
+    assert motion.goal[0] == pytest.approx(start[0] + 0.2, abs=0.02)
+    assert max(steps) < 0.03  # 0.02 rad per cycle are even; at full speed they were 0.08
