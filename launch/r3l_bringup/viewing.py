@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from r3l_bringup.paths import PACKAGE, prefixes
+from r3l_bringup.paths import PACKAGE, prefixes, workspace
 from r3l_node.core.errors import ConfigError
 
 DESCRIPTION = ('r3l_sim', 'urdf/dclaw.urdf')
@@ -30,16 +30,23 @@ def file_of(package: str, name: str) -> Path:
     :param name: path of the file within its share folder.
     :raises ConfigError: if it is nowhere.
     """
-    root = Path(__file__).resolve().parents[2]
-    sources = root / 'launch' if package == PACKAGE else root / 'src' / package
     folders = [prefix / 'share' / package for prefix in prefixes()]
-    for folder in (*folders, sources):
+    for folder in (*folders, *_sources(package)):
         if (folder / name).is_file():
             return folder / name
     raise ConfigError(
         f'{package} has no {name} in {len(folders)} ament prefixes: expected the workspace to be '
         'built (colcon build) and install/setup.bash to be sourced'
     )
+
+
+def _sources(package: str) -> list[Path]:
+    """Return the folder of a package in the workspace, where there is one."""
+    try:
+        root = workspace()
+    except FileNotFoundError:
+        return []
+    return [root / 'launch' if package == PACKAGE else root / 'src' / package]
 
 
 def missing() -> list[str]:
