@@ -98,7 +98,11 @@ def graph(hardware: str = HARDWARE[0], driver: str = DRIVERS[0]) -> tuple[NodeSp
         robot = (_EXTERNAL if driver == 'external' else _DRIVER, _CAMERA)
     # A policy for a real hand is judged on the hand.
     judge = () if hardware == 'real' else (_EVALUATOR,)
-    before = (_MONITOR, *robot, *_LEARNING)
+    learning = _LEARNING
+    if hardware != 'sim':
+        # A bus has its times; an update that comes later costs nothing.
+        learning = tuple(replace(s, nice=5) if s.name == 'learner' else s for s in _LEARNING)
+    before = (_MONITOR, *robot, *learning)
     agent = replace(_AGENT, after=tuple(spec.name for spec in before))
     return (*before, *judge, agent)
 

@@ -9,7 +9,7 @@ import re
 import pytest
 from r3l_bringup import config
 from r3l_bringup.config import Request
-from r3l_bringup.graph import ALL_NODES, graph
+from r3l_bringup.graph import ALL_NODES, graph, node
 from r3l_bringup.hardware import graph_of
 from r3l_bringup.prepare import prepare
 from r3l_node.core.errors import ConfigError
@@ -161,3 +161,10 @@ def test_a_run_from_before_there_was_other_hardware_is_continued(tmp_path: Path)
     assert 'hardware' not in config.load(run.config_file)['monitor']
     again = prepare(Request(seed=3, sets=SMALL), run.folder, tmp_path)
     assert graph_of(again.values) == graph('sim')
+
+
+def test_the_learner_makes_way_for_a_bus() -> None:
+    nice = {
+        hardware: node('learner', graph(hardware)).nice for hardware in ('sim', 'fake', 'real')
+    }
+    assert nice == {'sim': 0, 'fake': 5, 'real': 5}
