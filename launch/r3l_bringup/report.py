@@ -168,6 +168,23 @@ def _faults(run: Path) -> Iterable[str]:
         for (node, code), times in sorted(counts.items(), key=str):
             yield f'| {node} | {code} | {times} |'
     yield ''
+    yield from _holds(run)
+
+
+def _holds(run: Path) -> Iterable[str]:
+    """Count what made the driver leave RUN and DEGRADED, where there is one."""
+    moving = True
+    counts: Counter[tuple[str, str]] = Counter()
+    for line in read_lines(run / 'safety.jsonl'):
+        stopped = line['state'] not in ('run', 'degraded')
+        if stopped and moving:
+            counts[line['state'], line['code']] += 1
+        moving = not stopped
+    if counts:
+        yield from ('| The hand was | because of | Times |', '|---|---|---|')
+        for (state, code), times in counts.most_common():
+            yield f'| {state} | {code} | {times} |'
+        yield ''
 
 
 def _settings(run: Path) -> Iterable[str]:

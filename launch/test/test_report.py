@@ -76,6 +76,18 @@ def test_a_report_of_an_empty_run_says_so(tmp_path: Path) -> None:
     assert 'No node died.' in text
 
 
+def test_a_report_counts_what_held_the_hand(tmp_path: Path) -> None:
+    states = ('limp torque_off', 'run ', 'hold servo_missing', 'hold command_stale', 'degraded x',
+              'hold servo_missing', 'limp servo_missing', 'run ')  # fmt: skip
+    with (tmp_path / 'safety.jsonl').open('w') as file:
+        for state, code in (words.split(' ') for words in states):
+            file.write(json.dumps({'state': state, 'code': code}) + '\n')
+    text = write_report(tmp_path).read_text(encoding='utf-8')
+    assert '| hold | servo_missing | 2 |' in text
+    assert '| limp | torque_off | 1 |' in text
+    assert 'command_stale' not in text
+
+
 def test_an_evaluation_line_has_the_promised_keys() -> None:
     assert tuple(EVALUATION) == EVALUATION_KEYS
 

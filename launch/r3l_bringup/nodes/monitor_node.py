@@ -70,7 +70,7 @@ class MonitorNode(Node):
         self._evaluations = JsonLines(self.folder / 'evaluation.jsonl')
         has_driver = self._config.hardware != 'sim'
         self._safety = JsonLines(self.folder / 'safety.jsonl') if has_driver else None
-        self._safety_seen: tuple[int, float, str] | None = None
+        self._safety_seen: tuple[int, str, int] | None = None
         self._done_at: float | None = None
         self._next_line = 0.0
         self.handled = 0
@@ -174,8 +174,8 @@ class MonitorNode(Node):
     def _on_safety(self, msg: SafetyState) -> None:
         self.handled += 1
         since = msg.since.sec + msg.since.nanosec * 1e-9
-        # The driver counts on another clock: its stamps of one moment differ a little.
-        seen = (msg.state, round(since, 1), msg.code)
+        # Not by the time: the driver counts on another clock, and its stamps of one moment differ.
+        seen = (msg.state, msg.code, msg.interruptions)
         if self._safety is None or seen == self._safety_seen:
             return
         self._safety_seen = seen
