@@ -75,7 +75,7 @@ class PtyBus:
         self._wake_out, self._wake_in = os.pipe()
         os.set_blocking(self._wake_in, False)
         os.set_blocking(self._wake_out, False)
-        self._last = clock()
+        self._last = self._line_free = clock()
         bus.on_plug = self._wish
         if lockstep:
             bus.on_goals = self._step
@@ -204,11 +204,15 @@ class PtyBus:
         if not data:
             # The driver has closed it: what was on its way is lost.
             self._due.clear()
+            self._line_free = arrival
             self.bus.forget_line()
             return
         self.bus.line_baud = self._port.speed()
+        # Bytes of the host wait for those that it sent before.
+        begin = max(arrival, self._line_free)
+        self._line_free = begin + len(data) * self.bus.timing.byte_time
         for delay, answer in self.bus.feed(data):
-            heapq.heappush(self._due, (arrival + delay, next(self._order), answer))
+            heapq.heappush(self._due, (begin + delay, next(self._order), answer))
         self._deliver(self._clock())
 
     def _deliver(self, now: float) -> None:

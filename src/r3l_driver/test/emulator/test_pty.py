@@ -203,3 +203,15 @@ def test_a_file_in_the_way_is_not_replaced(tmp_path) -> None:
     (tmp_path / 'bus').write_text('mine')
     with pytest.raises(ConfigError, match='expected a path that is free'):
         PtyBus(make_bus((11,)), tmp_path / 'bus')
+
+
+def test_a_request_waits_for_the_bytes_that_were_sent_before_it(tmp_path) -> None:
+    bus = make_bus((11,), baud=57_600, settings={'return_delay_time': 0})
+    with PtyBus(bus, tmp_path / 'bus') as pty:
+        descriptor = _open(pty.link, termios.B57600)
+        start = time.monotonic()
+        for _ in range(20):
+            os.write(descriptor, GOALS)
+        assert _ask(descriptor, encode(11, Instruction.PING)) is not None
+        assert time.monotonic() - start >= (20 * len(GOALS) + 24) * 10 / 57_600
+        os.close(descriptor)
