@@ -14,8 +14,9 @@ import time
 from typing import Any
 
 from r3l_bringup.prepare import CONFIG
-from r3l_bringup.records import read_lines
+from r3l_bringup.records import MOVING, read_lines
 from r3l_bringup.status import read_status
+from r3l_driver.core.config import IDS
 from r3l_driver.emulator.drill import judge, PROMISES, Verdict
 from r3l_driver.emulator.faults import format_schedule
 from r3l_driver.emulator.goal_limits import Limits
@@ -24,7 +25,6 @@ from r3l_driver.emulator.schedules import random_schedule
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 
-IDS = tuple(10 * finger + joint for finger in (1, 2, 3) for joint in (1, 2, 3))
 # Beginning of the drill, for the warm-up and the encoder's training: the hand then moves [s].
 START = 75.0
 # After the last fault: longest recovery, a servo that cools down included [s].
@@ -38,7 +38,6 @@ SETTINGS = (
     'reward.initial_updates=20', 'evaluator.every=1000000', 'evaluator.baselines=false',
 )  # fmt: skip
 STEPS = 1_000_000
-MOVING = ('run', 'degraded')
 
 
 def drill(folder: Path, minutes: float, faults: int, seed: int, say: Any = print) -> Verdict:

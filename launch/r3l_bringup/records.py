@@ -15,6 +15,9 @@ EVALUATION_KEYS = (
     'starts', 'policy_version',
 )  # fmt: skip
 
+# States of the driver, as safety.jsonl names them, in which commands are executed.
+MOVING = ('run', 'degraded')
+
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """Return the objects of a file of JSON lines; a line torn by a crash is left out."""

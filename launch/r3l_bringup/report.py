@@ -11,7 +11,7 @@ from typing import Any
 
 from r3l_bringup import config
 from r3l_bringup.hardware import graph_of
-from r3l_bringup.records import read_lines
+from r3l_bringup.records import MOVING, read_lines
 from r3l_bringup.status import duration, read_status
 from r3l_node.core.files import write_atomic
 from r3l_node.core.parameters import flatten
@@ -176,7 +176,7 @@ def _holds(run: Path) -> Iterable[str]:
     moving = True
     counts: Counter[tuple[str, str]] = Counter()
     for line in read_lines(run / 'safety.jsonl'):
-        stopped = line['state'] not in ('run', 'degraded')
+        stopped = line['state'] not in MOVING
         if stopped and moving:
             counts[line['state'], line['code']] += 1
         moving = not stopped

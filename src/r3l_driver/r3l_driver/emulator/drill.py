@@ -118,7 +118,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class _Fault:
     kind: Kind
-    ident: int | None
+    value: float
     start: float
     end: float
     text: str
@@ -187,8 +187,7 @@ def _measure(
 
 def _harmless(fault: _Fault) -> bool:
     """Whether a fault is too weak for a hold."""
-    words = fault.text.split()
-    return fault.kind is Kind.HEAT and float(words[1]) < 65.0
+    return fault.kind is Kind.HEAT and fault.value < 65.0
 
 
 def _faults(record: Sequence[Event]) -> list[_Fault]:
@@ -201,7 +200,7 @@ def _faults(record: Sequence[Event]) -> list[_Fault]:
         if fault.kind not in PROMISES:
             continue
         end = _end(record[index + 1 :], event, fault.kind)
-        found.append(_Fault(fault.kind, fault.ident, event['mono'], end, event['fault']))
+        found.append(_Fault(fault.kind, fault.value, event['mono'], end, event['fault']))
     return found
 
 
