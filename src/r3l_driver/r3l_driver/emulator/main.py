@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import TextIO
 
+from r3l_driver.core.config import IDS
 from r3l_driver.core.control_table import table_of_model
 from r3l_driver.emulator.bus import EmulatedBus
 from r3l_driver.emulator.dynamics import Dynamics
@@ -22,12 +23,11 @@ from r3l_driver.emulator.servo import EmulatedServo
 from r3l_driver.emulator.timing import WireTiming
 from r3l_node.core.errors import ConfigError
 
-DEFAULT_IDS = (11, 12, 13, 21, 22, 23, 31, 32, 33)
 DEFAULT_LINK = Path('/tmp/r3l_bus')
 
 
 def make_bus(
-    ids: Sequence[int] = DEFAULT_IDS,
+    ids: Sequence[int] = IDS,
     model: str = 'XM430-W210',
     *,
     baud: int = 1_000_000,
@@ -67,7 +67,7 @@ def make_bus(
 
 def emulate(
     link: Path = DEFAULT_LINK,
-    ids: Sequence[int] = DEFAULT_IDS,
+    ids: Sequence[int] = IDS,
     model: str = 'XM430-W210',
     baud: int = 1_000_000,
     *,

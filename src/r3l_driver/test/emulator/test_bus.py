@@ -2,8 +2,9 @@
 """Group instructions, times on the wire and the record."""
 
 import pytest
+from r3l_driver.core.config import IDS
 from r3l_driver.emulator.faults import parse_fault
-from r3l_driver.emulator.main import DEFAULT_IDS, make_bus
+from r3l_driver.emulator.main import make_bus
 from r3l_driver.emulator.record import read_record, Record
 from r3l_driver.emulator.timing import WireTiming
 from r3l_driver.emulator.wire import BROADCAST, encode, Instruction
@@ -12,11 +13,11 @@ from r3l_node.core.errors import ConfigError
 
 @pytest.mark.parametrize('fast', [False, True])
 def test_behind_a_silent_servo_nobody_answers_a_group_read(make_host, fast) -> None:
-    host = make_host(DEFAULT_IDS)
+    host = make_host(IDS)
     raw = encode(
         BROADCAST,
         Instruction.FAST_SYNC_READ if fast else Instruction.SYNC_READ,
-        host.span('present_position', 4) + bytes(DEFAULT_IDS),
+        host.span('present_position', 4) + bytes(IDS),
     )
     whole = b''.join(data for _, data in host.bus.feed(raw))
     host.bus.inject(parse_fault('mute id 21'))
