@@ -62,6 +62,7 @@ class Learner:
         self.task_rnd = self._rnd(seed + 2) if config.task_novelty else None
         self.perturbation_rnd = self._rnd(seed + 3)
         self._metrics: dict[str, Tensor] = {}
+        self._powers = (config.discount ** np.arange(config.n_step + 1)).astype(np.float32)
 
     def _sac_config(self) -> SacConfig:
         config = self.config
@@ -154,7 +155,8 @@ class Learner:
         """Make one update of the task policy and, when it is due, of the perturbation."""
         rng = np.random.default_rng([self.seed, self.updates])
         slots = self.replay.sample(rng, self.config.batch, self._pool(TASK))
-        found = self.task.update(self._task_batch(slots))
+        actor = self.updates % self.config.actor_interval == 0
+        found = self.task.update(self._task_batch(slots), actor=actor)
         self._metrics |= {f'train/{name}': value for name, value in found.items()}
         if self.config.actor_average:
             self._deployed.lerp_(self.task.actor_flat, self.config.actor_average)
@@ -163,41 +165,54 @@ class Learner:
         due = self.updates % self.config.perturbation_interval == 0
         if due and self.config.perturbation == 'rnd':
             slots = self.replay.sample(rng, self.config.batch, self._pool(PERTURBATION))
-            found = self.perturbation.update(self._perturbation_batch(slots))
+            turn = self.updates // self.config.perturbation_interval
+            actor = turn % self.config.actor_interval == 0
+            found = self.perturbation.update(self._perturbation_batch(slots), actor=actor)
             self._metrics |= {f'perturbation/{name}': value for name, value in found.items()}
         self.updates += 1
 
     def _task_batch(self, slots: NDArray[np.int64]) -> Batch:
-        following = self.replay.following(slots)
-        reward = torch.from_numpy(self._reward(following))
+        rows, steps = self.replay.ahead(slots, self.config.n_step)
+        reward = torch.from_numpy(self._reward(rows))
         if self.task_rnd is not None:
-            reward = reward + self.config.task_novelty * self._novelty(self.task_rnd, slots)
-        self._metrics['train/reward_mean'] = reward.mean()
-        return self._batch(slots, reward)
+            novelty = self._novelty(self.task_rnd, slots, rows)
+            reward = reward + self.config.task_novelty * novelty
+        self._metrics['train/reward_mean'] = reward[0].mean()
+        return self._batch(slots, rows, steps, reward)
 
     def _perturbation_batch(self, slots: NDArray[np.int64]) -> Batch:
-        reward = self._novelty(self.perturbation_rnd, slots)
-        self._metrics['rnd/reward_mean'] = reward.mean()
-        return self._batch(slots, reward)
+        rows, steps = self.replay.ahead(slots, self.config.n_step)
+        reward = self._novelty(self.perturbation_rnd, slots, rows)
+        self._metrics['rnd/reward_mean'] = reward[0].mean()
+        return self._batch(slots, rows, steps, reward)
 
-    def _novelty(self, rnd: Rnd, slots: NDArray[np.int64]) -> Tensor:
+    def _novelty(self, rnd: Rnd, slots: NDArray[np.int64], rows: NDArray[np.int64]) -> Tensor:
+        """Reward each step, shape of ``rows``; the predictor learns from the first ones alone."""
+        if self.config.rnd_input == 'pixels':
+            # R3L's novelty is that of the observation before the action.
+            rows = np.concatenate([slots[None], rows[:-1]])
+        reward, self._metrics['rnd/loss'] = rnd.learn(self._rnd_inputs(rows[0]))
+        if len(rows) == 1:
+            return reward[None]
+        later = rnd.measure(self._rnd_inputs(rows[1:].ravel()))
+        return torch.cat([reward[None], later.view(len(rows) - 1, -1)])
+
+    def _rnd_inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
         arrays = self.replay.arrays
         if self.config.rnd_input == 'latent':
-            inputs = inputs_of(arrays['latent'][self.replay.following(slots)])
-        else:
-            vector = [arrays['joint_position'][slots], arrays['previous_action'][slots]]
-            inputs = inputs_of(arrays['image'][slots], np.concatenate(vector, axis=-1))
-        reward, self._metrics['rnd/loss'] = rnd.learn(inputs)
-        return reward
+            return inputs_of(arrays['latent'][rows])
+        vector = [arrays['joint_position'][rows], arrays['previous_action'][rows]]
+        return inputs_of(arrays['image'][rows], np.concatenate(vector, axis=-1))
 
     def _reward(self, slots: NDArray[np.int64]) -> Array:
+        """Reward each row, shape (steps, batch); the first ones tell the scale."""
         model = self.reward_model
         if model is None:
             raise ValueError('no classifier yet: expected set_reward first')
         logit = self.replay.logits(slots, self.reward_version, self.score)
         reward = np.asarray(model.reward(logit), np.float32)
         if self.config.normalise_reward:
-            std = float(reward.std())
+            std = float(reward[0].std())
             self._reward_std = STD_DECAY * self._reward_std + (1.0 - STD_DECAY) * std
             reward = reward / np.float32(max(self._reward_std, STD_FLOOR))
         return reward
@@ -224,19 +239,30 @@ class Learner:
             arrays['previous_action'][slots],
         )
 
-    def _batch(self, slots: NDArray[np.int64], reward: Tensor) -> Batch:
-        following = self.replay.following(slots)
+    def _batch(
+        self,
+        slots: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        steps: NDArray[np.int64],
+        reward: Tensor,
+    ) -> Batch:
+        """Join first rows, shape (batch,), with what followed, as ``Replay.ahead`` returns it."""
         terminal = np.zeros(len(slots), np.float32)
         if not self.config.bootstrap_switch:
-            terminal[self.replay.arrays['last'][following]] = 1.0
+            terminal[self.replay.arrays['last'][rows[-1]]] = 1.0
         arrays = (
             self._observation(slots),
             self.replay.arrays['action'][slots],
-            self._observation(following),
+            self._observation(rows[-1]),
             terminal,
         )
         observation, action, next_observation, end = inputs_of(*arrays)
-        return Batch(observation, action, reward, next_observation, end)
+        if len(rows) == 1:
+            return Batch(observation, action, reward[0], next_observation, end)
+        weights = self._powers[:-1, None] * (np.arange(len(rows))[:, None] < steps)
+        total = (torch.from_numpy(weights) * reward).sum(dim=0)
+        discount = torch.from_numpy(self._powers[steps])
+        return Batch(observation, action, total, next_observation, end, discount)
 
     def metrics(self) -> dict[str, float]:
         """Return the newest scalars by name (SB3's names, and ``rnd/``, ``perturbation/``)."""

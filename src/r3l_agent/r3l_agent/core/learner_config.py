@@ -28,6 +28,12 @@ class LearningConfig:
     bootstrap_switch: bool = parameter(
         True, 'value what follows a switch of the policy, which ends no task'
     )
+    n_step: int = parameter(
+        1, 'rewards summed before a value is trusted; sums stop where episodes end', range=(1, 20)
+    )
+    actor_interval: int = parameter(
+        1, 'updates of the critics per update of their actor', range=(1, 1000)
+    )
     hidden: tuple[int, ...] = parameter(
         (128, 128), 'widths of the hidden layers of actors and critics', range=(1, 8192)
     )

@@ -69,9 +69,9 @@ def test_an_encoder_of_another_latent_size_is_refused() -> None:
 def test_rewards_follow_the_newest_classifier() -> None:
     learner = ready()
     slots = np.arange(5)
-    before = learner._reward(slots)
+    before = learner._reward(slots[None])[0]
     learner.set_reward(*classifier(seed=1), version=2)
-    after = learner._reward(slots)
+    after = learner._reward(slots[None])[0]
     logits = learner.reward_model.logits(learner.replay.arrays['latent'][slots])
     assert np.allclose(after, learner.reward_model.reward(logits), atol=1e-6)
     assert not np.allclose(before, after)
@@ -92,7 +92,7 @@ def test_the_perturbation_is_updated_at_its_interval() -> None:
 def test_without_bootstrap_the_step_before_a_switch_is_terminal() -> None:
     for bootstrap, expected in ((True, 0.0), (False, 1.0)):
         learner = ready(replace(CONFIG, bootstrap_switch=bootstrap))
-        batch = learner._batch(np.array([8, 0]), torch.zeros(2))
+        batch = learner._task_batch(np.array([8, 0]))
         assert batch.terminal.tolist() == [expected, 0.0]
 
 

@@ -167,14 +167,16 @@ class Replay:
         if before < oldest:
             return
         here, there = index % self.ring.capacity, before % self.ring.capacity
+        if self._connected(np.int64(there), np.int64(here)):
+            self._pairs[int(self.arrays['policy'][there])].append(before)
+
+    def _connected(
+        self, there: Indices | np.int64, here: Indices | np.int64
+    ) -> NDArray[np.bool_] | np.bool_:
+        """Tell where the rows ``here`` follow the rows ``there`` in the same episode."""
         arrays = self.arrays
-        connected = (
-            not arrays['first'][here]
-            and not arrays['last'][there]
-            and arrays['sequence'][here] == arrays['sequence'][there] + 1
-        )
-        if connected:
-            self._pairs[int(arrays['policy'][there])].append(before)
+        together: NDArray[np.bool_] | np.bool_ = ~arrays['first'][here] & ~arrays['last'][there]
+        return together & (arrays['sequence'][here] == arrays['sequence'][there] + 1)
 
     def encode(self, encoder: Callable[[Images], Array], chunk: int = 1024) -> None:
         """
@@ -212,6 +214,27 @@ class Replay:
     def following(self, slots: Indices) -> Indices:
         """Return the slots of the rows after the given ones."""
         return (slots + 1) % self.ring.capacity
+
+    def ahead(self, slots: Indices, count: int) -> tuple[Indices, Indices]:
+        """
+        Follow transitions for some steps, at most to the end of the episode or of what is known.
+
+        :param slots: first rows of transitions, shape (size,).
+        :param count: of steps, > 0.
+        :return: slots of the rows after 1, 2, ... steps, shape (count, size), in which the last
+            row of an episode is repeated, and the steps to that row, shape (size,).
+        """
+        rows = np.empty((count, len(slots)), np.int64)
+        rows[0] = self.following(slots)
+        steps = np.ones(len(slots), np.int64)
+        on = np.ones(len(slots), np.bool_)
+        for step in range(1, count):
+            there = rows[step - 1]
+            here = self.following(there)
+            on &= self._connected(there, here)
+            rows[step] = np.where(on, here, there)
+            steps += on
+        return rows, steps
 
     def preceding(self, slots: Indices) -> Indices:
         """Return the slots of the rows before, or the slots themselves where episodes begin."""

@@ -50,7 +50,21 @@ class Rnd:
             std.reshape(1) if not self._seen else STD_DECAY * self.std + (1 - STD_DECAY) * std
         )
         self._seen = True
-        return (error / self.std.clamp_min(STD_FLOOR)).clamp(0.0, self.clip), error.mean()
+        return self._scaled(error), error.mean()
+
+    @torch.no_grad()
+    def measure(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        """
+        Measure the novelty of each sample without learning from it.
+
+        :param inputs: as the networks take them.
+        :return: shape (batch,), from 0 to ``clip`` [-].
+        """
+        error = self.predictor.features(inputs) - self.target.features(inputs)
+        return self._scaled(error.square().mean(dim=-1))
+
+    def _scaled(self, error: Tensor) -> Tensor:
+        return (error / self.std.clamp_min(STD_FLOOR)).clamp(0.0, self.clip)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that an exact continuation needs, by name."""

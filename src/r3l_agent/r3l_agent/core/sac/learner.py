@@ -50,13 +50,18 @@ class SacConfig:
 
 
 class Batch(NamedTuple):
-    """Transitions: shapes (batch, observations), (batch, actions) and (batch,)."""
+    """
+    Transitions: shapes (batch, observations), (batch, actions) and (batch,).
+
+    ``discount`` is that from an observation to the next, where it is not the one of a single step.
+    """
 
     observation: Tensor
     action: Tensor
     reward: Tensor
     next_observation: Tensor
     terminal: Tensor
+    discount: Tensor | None = None
 
 
 class Sac:
@@ -96,18 +101,20 @@ class Sac:
         return math.exp(self.log_temperature.item())
 
     @torch.no_grad()
-    def update(self, batch: Batch) -> dict[str, Tensor]:
+    def update(self, batch: Batch, *, actor: bool = True) -> dict[str, Tensor]:
         """
         Make one gradient step on the critics, the actor and the temperature.
 
         A part whose loss is not finite is left as it is; the metrics show it.
 
         :param batch: transitions.
+        :param actor: whether actor and temperature have their turn, too.
         :return: scalars by name; read them only where they are shown.
         """
         temperature = self.temperature
         metrics = self._update_critic(batch, temperature)
-        metrics |= self._update_actor(batch.observation, temperature)
+        if actor:
+            metrics |= self._update_actor(batch.observation, temperature)
         self.target_flat.lerp_(self.critic_flat, self.config.target_rate)
         return metrics
 
@@ -127,7 +134,7 @@ class Sac:
             next_q,
             drawn.log_prob,
             temperature,
-            self.config.discount,
+            self.config.discount if batch.discount is None else batch.discount,
         )
         tape = Tape()
         inputs = torch.cat([batch.observation, batch.action], dim=-1)

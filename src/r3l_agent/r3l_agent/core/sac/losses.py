@@ -12,7 +12,7 @@ def critic_target(
     next_q: Tensor,
     next_log_prob: Tensor,
     temperature: float,
-    discount: float,
+    discount: float | Tensor,
 ) -> Tensor:
     """
     Compute the value that every critic regresses on (arXiv:1812.05905, eqs. 2-3).
@@ -22,12 +22,15 @@ def critic_target(
     A time-out or a switch of the policy is not a terminal state: a reset-free run that
     bootstraps through the switch passes ``terminal = 0`` throughout.
 
+    With n-step returns, r is the discounted sum of the rewards up to s', and the discount is that
+    of as many steps; entropy counts from s' on alone.
+
     :param reward: shape (batch,), reward units per step.
     :param terminal: shape (batch,), 1.0 where nothing follows, else 0.0.
     :param next_q: target critics at (s', a'), shape (critics, batch), reward units.
     :param next_log_prob: log pi(a' | s'), shape (batch,) [nat].
     :param temperature: entropy weight, >= 0 [reward units per nat].
-    :param discount: of one step, 0 to 1 [-].
+    :param discount: from s to s', 0 to 1 [-]; shape (batch,) if they differ.
     :return: shape (batch,), reward units; carries no gradient.
     :raises ValueError: if the batch sizes differ (broadcasting would hide it).
     """
