@@ -9,6 +9,7 @@ import sys
 from typing import Annotated
 
 from r3l_bringup.hand_cli import add_commands
+from r3l_bringup.paths import names
 import typer
 
 app = typer.Typer(
@@ -29,6 +30,10 @@ TaskOption = Annotated[str, typer.Option(help='Name of the task.')]
 def train(
     task: Annotated[str | None, typer.Option(help='What the hand learns [valve].')] = None,
     profile: Annotated[str | None, typer.Option(help='modern or faithful [modern].')] = None,
+    ablation: Annotated[
+        str | None,
+        typer.Option(help=f'Change of one ingredient: {", ".join(names("ablations"))} [none].'),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help='Env steps of the run [100000].')] = None,
     seed: Annotated[int | None, typer.Option(help='Seed of the run [0].')] = None,
     run: Annotated[
@@ -57,11 +62,12 @@ def train(
     from r3l_bringup.config import Request
     from r3l_bringup.train import train as run_training
 
-    options = (task, profile, seed, pace, hardware, driver)
+    options = (task, profile, ablation, seed, pace, hardware, driver)
     given = any(option is not None for option in options) or bool(sets) or run is None
     request = Request(
         task=task or 'valve',
         profile=profile or 'modern',
+        ablation=ablation or 'none',
         steps=steps,
         seed=seed,
         pace=pace,
@@ -123,7 +129,9 @@ def goals(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help='bus, camera, fake, graph, learner or sim.')],
+    what: Annotated[
+        str, typer.Argument(help='bus, camera, fake, graph, learner, relabel or sim.')
+    ],
     json_file: Annotated[
         Path | None, typer.Option('--json', help='Write the figures to this file.')
     ] = None,

@@ -83,7 +83,7 @@ def _our_updates(values: Values, changes: dict[str, Any]) -> Callable[[int], Non
     learner = Learner(config, joints, latent_size)
     rng = np.random.default_rng(0)
     for sequence in range(_ROWS):
-        learner.add(_random_row(rng, sequence, config.image_size, latent_size, joints))
+        learner.add(random_row(rng, sequence, config.image_size, latent_size, joints))
     learner.set_encoder(*untrained_encoder(values))
     model = untrained_reward(latent_size)
     learner.reward_model, learner.reward_version = model, 1
@@ -95,9 +95,18 @@ def _our_updates(values: Values, changes: dict[str, Any]) -> Callable[[int], Non
     return updates
 
 
-def _random_row(
+def random_row(
     rng: np.random.Generator, sequence: int, size: int, latent_size: int, joints: JointRange
 ) -> Row:
+    """
+    Return a row that looks like one of a task episode.
+
+    :param rng: source of all its values.
+    :param sequence: number of the row.
+    :param size: side of the image [pixel].
+    :param latent_size: length of the latent.
+    :param joints: command range.
+    """
     count = len(joints.low)
     return Row(
         sequence=sequence,

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benches of learning without ROS give figures that fit together."""
+
+from pathlib import Path
+import sys
+
+import pytest
+from r3l_bringup.bench import relabel, run_bench
+from r3l_bringup.bench.sb3 import LatentEnv, rhythm, Sb3Loop
+from r3l_bringup.config import Request, resolve
+from r3l_node.core.errors import ConfigError
+
+
+def test_stored_images_are_scored_again_by_each_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relabel, 'ROWS', 2_000)
+    figures = run_bench('relabel', 0.2, tmp_path / 'relabel.json')
+    assert figures['images_per_second_and_core_batch'] > 0
+    assert figures['ratio'] == pytest.approx(
+        min(figures[f'images_per_second_and_core_{name}'] for name in ('batch', 'bulk'))
+        / relabel.TARGET,
+        abs=1e-3,
+    )
+    assert (tmp_path / 'relabel.json').is_file()
+
+
+@pytest.mark.parametrize(('ratio', 'expected'), [(1.0, (1, 1)), (4.0, (1, 4)), (0.25, (4, 1))])
+def test_the_rival_has_our_ratio(ratio: float, expected: tuple[int, int]) -> None:
+    assert rhythm(ratio) == expected
+
+
+def test_a_rival_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'stable_baselines3', None)
+    with pytest.raises(ConfigError, match=r'not installed: pip install -r requirements/bench.txt'):
+        Sb3Loop(resolve(Request()))
+
+
+def test_the_rival_sees_what_our_policies_see_and_is_never_reset() -> None:
+    env = LatentEnv(resolve(Request(sets=('sim.backend=rays', 'agent.episode_steps=2'))))
+    env._scene.set_object(angle=1.0)
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == env.observation_space.shape == (50,)
+    assert env._scene.object_state()['angle'] == pytest.approx(1.0, abs=0.2)
+    ends = [env.step(env.action_space.sample())[2:4] for _ in range(2)]
+    assert ends == [(False, False), (False, True)]
+    env.close()
