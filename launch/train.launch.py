@@ -8,6 +8,7 @@ from r3l_bringup.launching import training_actions
 ARGUMENTS = (
     ('task', 'valve', 'What the hand learns.'),
     ('profile', 'modern', 'modern, or faithful: R3L as published.'),
+    ('ablation', 'none', 'Change of one ingredient: a file of config/ablations.'),
     ('steps', '', 'Env steps of the run; empty: as the profile says.'),
     ('seed', '', 'Seed of the run; empty: as the profile says.'),
     ('run', '', 'Run folder, new or to be continued; empty: runs/<time>_<task>_<seed>.'),

@@ -2,9 +2,9 @@
 """
 Resolves task, profile and options into one ROS parameter file.
 
-Order, later wins: defaults of the dataclasses, task file, profile file, ``--steps`` ``--seed``
-``--pace`` ``--hardware``, ``--set``. Everything is checked against the dataclasses before
-anything starts.
+Order, later wins: defaults of the dataclasses, task file, profile file, the profile's file for the
+task, ablation file, ``--steps`` ``--seed`` ``--pace`` ``--hardware``, ``--set``. Everything is
+checked against the dataclasses before anything starts.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from typing import Any
 from r3l_bringup import hardware
 from r3l_bringup.graph import ALL_NODES, NodeSpec
 from r3l_bringup.hardware import EVERY, graph_of, Values
-from r3l_bringup.paths import config_folder
+from r3l_bringup.paths import config_folder, names
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import build, flatten, specs
 import yaml
 
+NO_ABLATION = 'none'
 # For --set: every node that has such a parameter.
 ALL = 'all'
 # Parameters that mean one thing for the whole graph.
@@ -42,6 +43,7 @@ class Request:
 
     task: str = 'valve'
     profile: str = 'modern'
+    ablation: str = NO_ABLATION
     steps: int | None = None
     seed: int | None = None
     pace: str | None = None
@@ -50,11 +52,6 @@ class Request:
     driver: str | None = None
     port: str | None = None
     calibration: str | None = None
-
-
-def names(kind: str) -> list[str]:
-    """Return the names of the files of a kind, 'tasks' or 'profiles'."""
-    return sorted(path.stem for path in (config_folder() / kind).glob('*.yaml'))
 
 
 def resolve(request: Request) -> Values:
@@ -122,18 +119,29 @@ def load(path: Path) -> Values:
 
 
 def _files(request: Request, nodes: Iterable[NodeSpec]) -> Iterable[Values]:
-    """Read task and profile; what they say of nodes of another hardware is left out."""
+    """Read the files of a request; what they say of nodes of another hardware is left out."""
     absent = {spec.name for spec in ALL_NODES} - {spec.name for spec in nodes}
-    for kind, what, name in (
-        ('tasks', 'task', request.task),
-        ('profiles', 'profile', request.profile),
-    ):
-        layer = _named(kind, what, name)
+    layers = [
+        _named('tasks', 'task', request.task),
+        _named('profiles', 'profile', request.profile),
+        _overlay(request.profile, request.task),
+    ]
+    if request.ablation != NO_ABLATION:
+        layers.append(_named('ablations', 'ablation', request.ablation))
+    for layer in layers:
         yield {node: own for node, own in layer.items() if node not in absent}
 
 
+def _overlay(profile: str, task: str) -> Values:
+    """Read what a profile says of one task, beside what it says of all."""
+    path = config_folder() / 'profiles' / profile / f'{task}.yaml'
+    return _sections(path) if path.exists() else {}
+
+
 def _options(request: Request) -> Values:
-    options: dict[str, Any] = {'task': request.task, 'profile': request.profile}
+    options: dict[str, Any] = {
+        'task': request.task, 'profile': request.profile, 'ablation': request.ablation,
+    }  # fmt: skip
     if request.steps is not None:
         options['steps'] = request.steps
     if request.seed is not None:

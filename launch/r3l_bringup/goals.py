@@ -33,7 +33,7 @@ def from_simulator(task: str, count: int, seed: int, size: int, out: Path) -> in
     :return: number of images written.
     :raises ConfigError: if there is no such task or the folder is in use.
     """
-    from r3l_bringup.config import names
+    from r3l_bringup.paths import names
     from r3l_sim.core.goals import generate_goals
     from r3l_sim.core.scene import Scene
 

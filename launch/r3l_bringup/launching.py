@@ -39,6 +39,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
     request = Request(
         task=given['task'],
         profile=given['profile'],
+        ablation=given['ablation'],
         steps=int(given['steps']) if given['steps'] else None,
         seed=int(given['seed']) if given['seed'] else None,
         pace=given['pace'] or None,
@@ -59,8 +60,8 @@ def training_actions(context: LaunchContext) -> list[Action]:
 
 
 _TRAIN_ARGUMENTS = (
-    'task', 'profile', 'steps', 'seed', 'run', 'pace', 'hardware', 'driver', 'port', 'calibration',
-    'set',
+    'task', 'profile', 'ablation', 'steps', 'seed', 'run', 'pace', 'hardware', 'driver', 'port',
+    'calibration', 'set',
 )  # fmt: skip
 
 

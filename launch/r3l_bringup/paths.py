@@ -31,6 +31,11 @@ def config_folder() -> Path:
     raise FileNotFoundError(f'{PACKAGE} has no config folder in any of {candidates}')
 
 
+def names(kind: str) -> list[str]:
+    """Return the names of the parameter files of a kind: tasks, profiles or ablations."""
+    return sorted(path.stem for path in (config_folder() / kind).glob('*.yaml'))
+
+
 def workspace() -> Path:
     """
     Return the root of the workspace: ``R3L_WORKSPACE``, or the nearest folder above with ``src``.

@@ -16,6 +16,7 @@ class MonitorConfig:
     run: str = parameter('', 'absolute path of the run folder; empty: keep nothing')
     task: str = parameter('valve', 'task that the hand learns')
     profile: str = parameter('modern', 'name of the profile the parameters come from')
+    ablation: str = parameter('none', 'name of what was changed in it')
     hardware: str = parameter('sim', 'what stands for the robot', choices=HARDWARE)
     driver: str = parameter('dynamixel', 'how a real hand is driven', choices=DRIVERS)
     pace: str = parameter('lockstep', 'clock of the simulation', choices=('lockstep', 'realtime'))

@@ -13,35 +13,6 @@ from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import flatten
 import yaml
 
-# The published system: value of each parameter that has a published one.
-PUBLISHED = {
-    'encoder': {
-        'image_size': 32, 'latent_size': 16, 'channels': [64, 64, 32], 'kernel': 3,
-        'activation': 'leaky_relu', 'likelihood': 'bernoulli', 'beta': 0.5,
-        'vae_learning_rate': 1e-4, 'vae_batch': 128, 'l2': 5e-4, 'held_out_share': 0.1,
-    },
-    'reward': {
-        'input': 'pixels', 'channels': [64, 64, 64], 'hidden': [512, 512], 'form': 'logit',
-        'learning_rate': 1e-4, 'batch': 128, 'mixup': 1.0, 'label_smoothing': 0.0,
-        'gradient_penalty': 0.0, 'l2': 1e-3, 'shift': 0, 'updates_per_round': 5,
-        'round_steps': 2000, 'held_out_limit': 100,
-    },
-    'agent': {
-        'control_rate': 10.0, 'episode_steps': 100, 'warmup_steps': 2000, 'perturbation': 'rnd',
-        'homing_steps': 10,
-    },
-    'learner': {
-        'hidden': [512, 512], 'critics': 2, 'layer_norm': False, 'learning_rate': 3e-4,
-        'discount': 0.99, 'target_rate': 5e-3, 'batch': 256, 'target_entropy': -9.0,
-        'share_replay': False, 'capacity': 1_000_000, 'update_ratio': 0.5,
-        'perturbation_interval': 1, 'perturbation': 'rnd', 'rnd_input': 'pixels',
-        'rnd_output': 512, 'rnd_learning_rate': 1e-4, 'rnd_clip': 1000.0, 'task_novelty': 1.0,
-        'normalise_reward': True, 'history': 1, 'bootstrap_switch': False, 'actor_average': 0.0,
-    },
-    'sim': {'control_rate': 10.0, 'image_size': 32},
-    'evaluator': {'starts': 8},
-    'monitor': {'goal_count': 250},
-}  # fmt: skip
 MODERN = {
     'encoder': {'latent_size': 16, 'likelihood': 'whitened_gaussian', 'gather_images': 6000},
     'reward': {'input': 'latent', 'form': 'log_sigmoid', 'mixup': 1.0},
@@ -53,13 +24,10 @@ MODERN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(('profile', 'expected'), [('faithful', PUBLISHED), ('modern', MODERN)])
-def test_a_profile_has_its_published_values(
-    profile: str, expected: dict[str, dict[str, object]]
-) -> None:
-    values = config.resolve(Request(profile=profile))
-    found = {node: {name: values[node][name] for name in own} for node, own in expected.items()}
-    assert found == expected
+def test_the_default_profile_has_its_values() -> None:
+    values = config.resolve(Request())
+    found = {node: {name: values[node][name] for name in own} for node, own in MODERN.items()}
+    assert found == MODERN
 
 
 @pytest.mark.parametrize('name', ['tasks/valve', 'profiles/modern', 'profiles/faithful'])
