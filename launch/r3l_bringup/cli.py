@@ -88,11 +88,14 @@ def evaluate(
     policy: Annotated[
         str, typer.Option(help='deployed, or a baseline: random, hold, untrained.')
     ] = 'deployed',
+    video: Annotated[
+        Path | None, typer.Option(metavar='FILE', help='Film every start: .mp4 or .gif.')
+    ] = None,
 ) -> None:
     """Run a policy from fixed starts, without learning; writes a film strip into the run."""
     from r3l_bringup.evaluate import evaluate_run
 
-    evaluate_run(run, policy, starts, seed)
+    evaluate_run(run, policy, starts, seed, video)
 
 
 @app.command()
