@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -14,9 +15,10 @@ from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 
 if TYPE_CHECKING:
-    from r3l_sim.core.evaluation import EvaluationResult
+    from r3l_sim.core.evaluation import EvaluationResult, Watch
     from r3l_sim.core.evaluator import Evaluator
     from r3l_sim.core.tasks import Task
+    from r3l_sim.core.video import Video
 
 # Name on the command line -> name in reports.
 POLICIES = {
@@ -27,12 +29,15 @@ POLICIES = {
 }
 
 
-def evaluate_run(run: Path, policy: str, starts: int, seed: int) -> dict[str, object]:
+def evaluate_run(
+    run: Path, policy: str, starts: int, seed: int, video: Path | None = None
+) -> dict[str, object]:
     """
     Run a policy from fixed starts; print a table, write a film strip into the run.
 
     :param policy: 'deployed', or a baseline by the same measure: 'random', 'hold', 'untrained'.
     :param seed: of the starts (0: the fixed set) and of a random policy.
+    :param video: file for a video of it, .mp4 or .gif; None: none.
     :return: the figures, as in ``baselines.json``.
     :raises ConfigError: if the run has no such policy.
     """
@@ -51,17 +56,31 @@ def evaluate_run(run: Path, policy: str, starts: int, seed: int) -> dict[str, ob
     asked = {'starts': starts, 'starts_seed': seed}
     settings = build(EvaluatorConfig, _scene(values) | asked, node='evaluator')
     task = task_named(settings.task)
+    filmed = None if video is None else _video(video, task, settings.control_rate, policy)
     evaluator = Evaluator(settings)
     try:
-        result = _result(evaluator, run, policy, values, seed)
+        watch: Watch = filmed.watch if filmed is not None else lambda scenes: None
+        result = _result(evaluator, run, policy, values, seed, watch)
+        if filmed is not None:
+            filmed.finish(result)
     finally:
         evaluator.close()
+        if filmed is not None:
+            filmed.discard()
     strip = write_film(run, f'{policy}_{starts}_{seed}', result, task)
     print(_table(result, policy, task), f'film strip: {strip}', sep='\n\n')
+    if video is not None:
+        print(f'video: {video}')
     line = summary(result)
     if policy != 'deployed':
         _keep_baseline(run, POLICIES[policy], line)
     return line
+
+
+def _video(path: Path, task: Task, control_rate: float, policy: str) -> Video:
+    from r3l_sim.core.video import Video
+
+    return Video(path, task, 1.0 / control_rate, f'{task.name}, {policy} policy')
 
 
 def _scene(values: Values) -> dict[str, Any]:
@@ -73,17 +92,17 @@ def _scene(values: Values) -> dict[str, Any]:
 
 
 def _result(
-    evaluator: Evaluator, run: Path, policy: str, values: Values, seed: int
+    evaluator: Evaluator, run: Path, policy: str, values: Values, seed: int, watch: Watch
 ) -> EvaluationResult:
     from r3l_node.core.weights import load
     from r3l_sim.core.evaluation import hold_still, random_motion
 
     if policy == 'hold':
-        return evaluator.run(hold_still, film=True)
+        return evaluator.run(hold_still, film=True, watch=watch)
     if policy == 'random':
         agent = values['agent']
         moving = random_motion(agent['joint_low'], agent['joint_high'], seed, agent['random_hold'])
-        return evaluator.run(moving, film=True)
+        return evaluator.run(moving, film=True, watch=watch)
     files = {'encoder': run / 'checkpoints' / 'encoder.safetensors'}
     if policy == 'deployed':
         files['policy'] = run / 'checkpoints' / 'policy.safetensors'
@@ -91,7 +110,7 @@ def _result(
         if not path.exists():
             raise ConfigError(f'{run} has no {path.relative_to(run)}: expected a trained {name}')
     weights = load(files['policy']) if policy == 'deployed' else _untrained(values, seed)
-    return evaluator.evaluate(load(files['encoder']), weights)
+    return evaluator.evaluate(load(files['encoder']), weights, watch=watch)
 
 
 def _untrained(values: Values, seed: int) -> tuple[Any, dict[str, str]]:
@@ -110,21 +129,28 @@ def _untrained(values: Values, seed: int) -> tuple[Any, dict[str, str]]:
 
 
 def _table(result: EvaluationResult, policy: str, task: Task) -> str:
-    lines = [f'start [{result.unit}]  end [{result.unit}]  success  strict']
-    rows = zip(result.errors, result.success, result.success_strict, strict=True)
-    for errors, success, strict in rows:
-        lines.append(
-            f'{errors[0]:+11.3f}  {errors[-1]:+9.3f}  {"yes" if success else "no":>7}'
-            f'  {"yes" if strict else "no":>6}'
+    from r3l_sim.core.pictures import errors_text
+
+    lines = [f'{"start":>14}  {"end":>14}  success  strict']
+    for row, success in enumerate(result.success):
+        first, last = (
+            errors_text({name: float(e[row, k]) for name, e in result.errors.items()}, task)
+            for k in (0, -1)
         )
+        strict = 'yes' if result.success_strict[row] else 'no'
+        lines.append(f'{first:>14}  {last:>14}  {"yes" if success else "no":>7}  {strict:>6}')
     lines.append('')
     lines.append(
-        f'{policy}: success {result.success_rate:.2f} (< {task.lenient:g} {result.unit} through '
+        f'{policy}: success {result.success_rate:.2f} ({_limits(task.lenient, task)} through '
         f'the last {task.hold:g} s), strict {result.success_rate_strict:.2f} '
-        f'(< {task.strict:g} {result.unit}), mean final distance '
-        f'{result.final_distance_mean:.3f} {result.unit}, {len(result.starts)} starts'
+        f'({_limits(task.strict, task)}), mean final distance '
+        f'{result.final_distance_mean:.3g} {result.unit}, {len(result.starts)} starts'
     )
     return '\n'.join(lines)
+
+
+def _limits(limits: Mapping[str, float], task: Task) -> str:
+    return ', '.join(f'{name} < {x:g} {task.error_units[name]}' for name, x in limits.items())
 
 
 def _keep_baseline(run: Path, policy: str, line: dict[str, object]) -> None:

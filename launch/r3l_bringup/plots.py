@@ -47,27 +47,61 @@ def coverage(visits: Mapping[str, Any], path: Path) -> None:
     """
     Draw where the object has been, over the whole run and as the run went on.
 
-    :param visits: ``coverage.json``: ``edges`` (n + 1), ``blocks`` of ``block_steps`` env steps
-        with n counts each, ``name`` and ``unit``.
+    :param visits: what ``coverage.json`` holds, see `r3l_sim.core.coverage`.
     """
-    edges, block = visits['edges'], visits['block_steps']
+    from r3l_sim.core.coverage import maps_of
+
+    maps = [one for one in maps_of(visits) if one['blocks']]
+    figure, grid = plt.subplots(
+        len(maps), 2, figsize=(9.0, 3.2 * len(maps)), width_ratios=(1, 2), squeeze=False
+    )
+    for (whole, course), one in zip(grid, maps, strict=True):
+        if len(one['axes']) == 1:
+            _line_coverage(one, visits['block_steps'], whole, course)
+        else:
+            _plane_coverage(one, visits['block_steps'], whole, course)
+    _save(figure, path)
+
+
+def _line_coverage(visits: Mapping[str, Any], block: int, whole: Any, course: Any) -> None:
+    (axis,) = visits['axes']
     counts = np.array(visits['blocks'], dtype=float)
     total = counts.sum(axis=0)
-    figure, (whole, course) = plt.subplots(
-        1, 2, figsize=(9.0, 3.2), sharey=True, width_ratios=(1, 2)
-    )
-    whole.stairs(total, edges, fill=True, orientation='horizontal')
+    whole.stairs(total, axis['edges'], fill=True, orientation='horizontal')
     whole.set(
         xlabel='control steps',
-        ylabel=f'{visits.get("name", "object")} [{visits.get("unit", "-")}]',
+        ylabel=f'{axis["name"]} [{axis["unit"]}]',
         title=f'{int((total > 0).sum())} of {len(total)} bins visited',
     )
     steps = block * np.arange(len(counts) + 1)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
-    mesh = course.pcolormesh(steps, edges, shares.T, cmap='viridis')
-    figure.colorbar(mesh, ax=course, label='share of the steps')
+    mesh = course.pcolormesh(steps, axis['edges'], shares.T, cmap='viridis')
+    course.figure.colorbar(mesh, ax=course, label='share of the steps')
     course.set(xlabel='env steps')
-    _save(figure, path)
+    course.sharey(whole)
+
+
+def _plane_coverage(visits: Mapping[str, Any], block: int, whole: Any, course: Any) -> None:
+    first, second = visits['axes']
+    counts = np.array(visits['blocks'], dtype=float)
+    total = counts.sum(axis=0)
+    shape = (len(first['edges']) - 1, len(second['edges']) - 1)
+    # As the robot's camera sees it, which looks along -x: x towards the reader, y to the right.
+    shown = np.ma.masked_equal(total.reshape(shape), 0.0)
+    whole.pcolormesh(second['edges'], first['edges'], shown, cmap='viridis')
+    whole.invert_yaxis()
+    whole.set(
+        xlabel=f'{second["name"]} [{second["unit"]}]',
+        ylabel=f'{first["name"]} [{first["unit"]}]',
+        title=f'{int((total > 0).sum())} of {len(total)} cells visited',
+        aspect='equal',
+    )
+    steps = block * np.arange(1, len(counts) + 1)
+    course.plot(steps, (counts.cumsum(axis=0) > 0).sum(axis=1), label='visited so far')
+    course.plot(steps, (counts > 0).sum(axis=1), label=f'visited in {block} env steps')
+    course.set(xlabel='env steps', ylabel='cells', ylim=(0, None))
+    course.legend(loc='lower right', fontsize=8)
+    course.grid(alpha=0.3)
 
 
 def scalars(series: Mapping[str, tuple[list[float], list[float]]], path: Path) -> None:

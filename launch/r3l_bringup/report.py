@@ -111,7 +111,7 @@ def _baselines(run: Path) -> dict[str, dict[str, Any]]:
 
 def _coverage(run: Path) -> Iterable[str]:
     counts = _json(run / 'coverage.json')
-    if counts and counts.get('blocks'):
+    if counts:
         from r3l_bringup.plots import coverage
 
         coverage(counts, run / COVERAGE)

@@ -80,7 +80,7 @@ def test_a_parameter_file_is_read_back_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('request_', 'sentence'),
     [
-        (Request(task='vlave'), "task is 'vlave': expected one of valve"),
+        (Request(task='vlave'), "task is 'vlave': expected one of beads, object, valve"),
         (Request(profile='old'), "profile is 'old': expected one of faithful, modern"),
         (Request(pace='fast'), "pace is 'fast': expected lockstep or realtime"),
         (Request(seed=-1), 'monitor.seed is -1: expected an integer from 0 to 2147483647'),

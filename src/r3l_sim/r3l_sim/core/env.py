@@ -19,15 +19,16 @@ Observation = dict[str, NDArray[Any]]
 PICTURE_SIZE = (480, 640)  # of render() [px]
 
 
-class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):  # type: ignore[misc]
+class DClawEnv(gymnasium.Env[Observation, NDArray[np.float32]]):  # type: ignore[misc]
     """
-    Turn the valve to angle 0.
+    Bring the object of a task to its goal.
 
     Observation: ``image`` (size, size, 3) uint8 and ``joint_position`` (9,) [rad].  Action: nine
-    joint targets, -1 to 1 over each joint's range.  Reward: minus the distance to the goal [rad]
+    joint targets, -1 to 1 over each joint's range.  Reward: minus the task's distance to the goal
     per step.  Episodes never terminate, they are only truncated.
 
     :param render_mode: None or 'rgb_array'.
+    :param task: name of a task.
     :param image_size: height and width of the observed image [px].
     :param control_rate: steps per second [Hz].
     :param backend: camera back end.
@@ -38,13 +39,14 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):  # type: i
     def __init__(
         self,
         render_mode: str | None = None,
+        task: str = 'valve',
         image_size: int = 32,
         control_rate: float = 5.0,
         backend: str = 'auto',
     ) -> None:
         self.render_mode = render_mode
         self._scene = Scene(
-            'valve', image_size=image_size, control_rate=control_rate, backend=backend
+            task, image_size=image_size, control_rate=control_rate, backend=backend
         )
         low, high = np.array(JOINT_LOW), np.array(JOINT_HIGH)
         self._middle, self._half = (low + high) / 2, (high - low) / 2
@@ -97,12 +99,13 @@ class DClawValveEnv(gymnasium.Env[Observation, NDArray[np.float32]]):  # type: i
 
     def _info(self) -> dict[str, Any]:
         task, state = self._scene.task, self._scene.object_state()
-        distance = task.distance(state)
-        return {'distance': distance, 'is_success': distance < task.lenient, **state}
+        return {'distance': task.distance(state), 'is_success': task.is_success(state), **state}
 
 
-gymnasium.register(
-    id='r3l/DClawValve-v0',
-    entry_point='r3l_sim.core.env:DClawValveEnv',
-    max_episode_steps=50,  # 10 s, the deployed episode
-)
+for _task in ('Valve', 'Beads', 'Object'):
+    gymnasium.register(
+        id=f'r3l/DClaw{_task}-v0',
+        entry_point='r3l_sim.core.env:DClawEnv',
+        kwargs={'task': _task.lower()},
+        max_episode_steps=50,  # 10 s, the deployed episode
+    )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deployed evaluation: a policy, fixed starts, no learning, success only where it stays."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from r3l_sim.core.hand import HOME
 from r3l_sim.core.mjcf import TASK_CAMERA
 from r3l_sim.core.scene import Scene
-from r3l_sim.core.tasks import State
+from r3l_sim.core.tasks import State, Task
 
 Act = Callable[[NDArray[np.uint8], NDArray[np.float64], bool], NDArray[np.floating]]
+Watch = Callable[[Sequence[Scene]], None]
 FILM_COLUMNS = 9
 FILM_SIZE = (64, 64)  # of a frame [px]
 
@@ -28,9 +29,10 @@ class EvaluationResult:
     :param unit: unit of every distance.
     :param starts: the object states that the episodes began in.
     :param distances: after each step, shape (starts, steps) [unit].
-    :param errors: signed, for people, shape (starts, steps + 1); column 0 is the start [unit].
-    :param success: within the lenient threshold through the last second, shape (starts,).
-    :param success_strict: the same with the strict threshold, shape (starts,).
+    :param errors: by name, each of shape (starts, steps + 1) in the task's ``error_units``;
+        column 0 is the start.
+    :param success: within the lenient limits through the last second, shape (starts,).
+    :param success_strict: the same with the strict limits, shape (starts,).
     :param frames: pictures for a film strip, shape (starts, columns, height, width, 3), or None.
     :param frame_steps: the number of steps taken before each column, shape (columns,).
     :param period: control period [s].
@@ -39,7 +41,7 @@ class EvaluationResult:
     unit: str
     starts: tuple[State, ...]
     distances: NDArray[np.float64]
-    errors: NDArray[np.float64]
+    errors: Mapping[str, NDArray[np.float64]]
     success: NDArray[np.bool_]
     success_strict: NDArray[np.bool_]
     frames: NDArray[np.uint8] | None
@@ -61,6 +63,11 @@ class EvaluationResult:
         """Mean distance after the last step [unit]."""
         return float(self.distances[:, -1].mean())
 
+    @property
+    def final_errors(self) -> dict[str, NDArray[np.float64]]:
+        """Errors after the last step by name, each of shape (starts,), as in `errors`."""
+        return {name: values[:, -1] for name, values in self.errors.items()}
+
 
 def evaluate(
     scene: Scene,
@@ -70,6 +77,7 @@ def evaluate(
     steps: int | None = None,
     film: bool = True,
     stop: Callable[[], bool] = lambda: False,
+    watch: Watch = lambda scenes: None,
 ) -> EvaluationResult:
     """
     Run one episode from each start, all at once.
@@ -81,6 +89,7 @@ def evaluate(
     :param steps: control steps of an episode; the task's deployed episode if None.
     :param film: keep pictures for a film strip.
     :param stop: asked again and again; True ends the evaluation.
+    :param watch: shown the scenes of all starts, at the start and after each step.
     :raises EvaluationStoppedError: if `stop` said so.
     :raises ValueError: if there is no start, or no time to hold still in.
     """
@@ -96,6 +105,7 @@ def evaluate(
     states = [[one.object_state() for one in scenes]]
     frames = []
     for step in range(steps + 1):
+        watch(scenes)
         if film and step in frame_steps:
             views = [one.picture(FILM_SIZE, TASK_CAMERA) for one in _unless(stop, scenes)]
             frames.append(views)
@@ -107,19 +117,32 @@ def evaluate(
         for one, target in zip(_unless(stop, scenes), targets, strict=True):
             one.step(target)
         states.append([one.object_state() for one in scenes])
-    errors = np.array([[task.error(state) for state in row] for row in states]).T
-    distances = np.array([[task.distance(state) for state in row] for row in states[1:]]).T
+    last = states[-hold:]
     return EvaluationResult(
         unit=task.unit,
         starts=tuple(starts),
-        distances=distances,
-        errors=errors,
-        success=distances[:, -hold:].max(axis=1) < task.lenient,
-        success_strict=distances[:, -hold:].max(axis=1) < task.strict,
+        distances=np.array([[task.distance(state) for state in row] for row in states[1:]]).T,
+        errors=_errors(task, states),
+        success=_all(task, last, strict=False),
+        success_strict=_all(task, last, strict=True),
         frames=np.array(frames).swapaxes(0, 1) if film else None,
         frame_steps=frame_steps,
         period=scene.period,
     )
+
+
+def _errors(task: Task, states: list[list[dict[str, float]]]) -> dict[str, NDArray[np.float64]]:
+    errors = [[task.errors(state) for state in row] for row in states]
+    return {
+        name: np.array([[error[name] for error in row] for row in errors]).T
+        for name in task.error_units
+    }
+
+
+def _all(task: Task, states: list[list[dict[str, float]]], *, strict: bool) -> NDArray[np.bool_]:
+    """Say of each episode whether all its states are a success, shape (starts,)."""
+    episodes = zip(*states, strict=True)
+    return np.array([all(task.is_success(state, strict) for state in one) for one in episodes])
 
 
 def _unless(stop: Callable[[], bool], scenes: list[Scene]) -> Iterator[Scene]:

@@ -25,7 +25,7 @@ def generate_goals(
     Photograph success from the task camera, with the hand in all kinds of poses.
 
     The object is put near the goal, the hand plays at random, and one of the moments at which the
-    object is within the goal tolerance is kept.  So the pictures cover the whole success set,
+    object is within the limits of goals is kept.  So the pictures cover the whole success set,
     also the hand at the object, and not only one pose.
 
     :param scene: supplies task and camera; its own state is not touched.
@@ -49,7 +49,7 @@ def generate_goals(
             if step % TARGET_STEPS == 0:
                 target = rng.uniform(JOINT_LOW, JOINT_HIGH)
             play.step(target)
-            if task.distance(play.object_state()) <= task.goal:
+            if task.is_goal(play.object_state()):
                 chances += 1
                 if rng.uniform() < 1.0 / chances:  # every such moment is equally likely
                     kept = play.save_state()

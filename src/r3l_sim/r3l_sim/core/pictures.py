@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """PNG files: film strips of evaluations, goal pictures, and the picture of a scene."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 import io
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from r3l_node.core.files import write_atomic
 from r3l_sim.core.evaluation import EvaluationResult
-from r3l_sim.core.tasks import Task
+from r3l_sim.core.tasks import Task, within
 
 GOOD, BAD, INK = (60, 160, 70), (190, 70, 60), (30, 30, 30)
 LABEL_HEIGHT, GAP, HEADER = 12, 3, 16  # [px]
@@ -48,8 +48,8 @@ def film_strip(result: EvaluationResult, task: Task) -> NDArray[np.uint8]:
     """
     Lay an evaluation out as one picture: a row per start, time from left to right.
 
-    Every frame carries the signed error at that time; its bar is green within the lenient
-    threshold.  The mark at the end of a row says whether the episode counted as a success.
+    Every frame carries the errors at that time; its bar is green within the lenient limits.  The
+    mark at the end of a row says whether the episode counted as a success.
 
     :return: shape (height, width, 3), RGB.
     :raises ValueError: if the evaluation kept no frames.
@@ -69,11 +69,11 @@ def film_strip(result: EvaluationResult, task: Task) -> NDArray[np.uint8]:
         for row in range(rows):
             y = HEADER + row * cell_h
             canvas.paste(Image.fromarray(result.frames[row, column]), (x, y))
-            error = float(result.errors[row, step])
-            colour = GOOD if abs(error) < task.lenient else BAD
+            errors = {name: float(values[row, step]) for name, values in result.errors.items()}
+            colour = GOOD if within(errors, task.lenient) else BAD
             bar = (x, y + height, x + width - 1, y + height + LABEL_HEIGHT - 1)
             draw.rectangle(bar, colour)
-            draw.text((x + 3, y + height), _label(error, result.unit), (255, 255, 255), font)
+            draw.text((x + 3, y + height), errors_text(errors, task), (255, 255, 255), font)
     x = GAP + columns * cell_w + 2
     for row in range(rows):
         y = HEADER + row * cell_h + height // 2
@@ -81,5 +81,17 @@ def film_strip(result: EvaluationResult, task: Task) -> NDArray[np.uint8]:
     return np.asarray(canvas)
 
 
-def _label(error: float, unit: str) -> str:
-    return f'{math.degrees(error):+.0f}°' if unit == 'rad' else f'{error:+.3f} {unit}'
+def errors_text(errors: Mapping[str, float], task: Task) -> str:
+    """
+    Return errors as people read them, angles in degrees and lengths in millimetres.
+
+    :param errors: by name, as the task gives them.
+    :param task: supplies their units.
+    """
+    return ' '.join(_text(value, task.error_units[name]) for name, value in errors.items())
+
+
+def _text(error: float, unit: str) -> str:
+    if unit == 'rad':
+        return f'{math.degrees(error):+.0f}°'
+    return f'{1e3 * error:.0f} mm' if unit == 'm' else f'{error:.3g} {unit}'

@@ -89,7 +89,9 @@ class Scene:
         self._home = np.array(hand.HOME)
         joints = {n: self._model.joint(j) for n, j in self.task.scene.quantities.items()}
         self._qpos = {name: int(joint.qposadr[0]) for name, joint in joints.items()}
-        self._dof = {name: int(joint.dofadr[0]) for name, joint in joints.items()}
+        # Such as the tilt of an object: goes back to the scene's when the object is put somewhere.
+        known = set(self._qpos.values())
+        self._hidden = [i for i in range(JOINTS, self._model.nq) if i not in known]
         # Views into MuJoCo's memory: reading one is free, and always up to date.
         self._q = self._data.qpos[:JOINTS]
         self._setpoint = self._data.act[:JOINTS]
@@ -172,7 +174,7 @@ class Scene:
         """
         Put the hand into its home pose, everything at rest, and time to 0.
 
-        :param quantities: object state by name; what is left out is 0.
+        :param quantities: object state by name; what is left out is where the scene has it.
         """
         mujoco.mj_resetData(self._model, self._data)
         self._q[:] = self._home
@@ -199,7 +201,8 @@ class Scene:
                 raise StateError(f'{name} is {value}: expected a finite number')
         for name, value in quantities.items():
             self._data.qpos[self._qpos[name]] = value
-            self._data.qvel[self._dof[name]] = 0.0
+        self._data.qpos[self._hidden] = self._model.qpos0[self._hidden]
+        self._data.qvel[JOINTS:] = 0.0
         mujoco.mj_forward(self._model, self._data)
 
     def image(self) -> NDArray[np.uint8]:

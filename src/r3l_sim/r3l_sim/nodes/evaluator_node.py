@@ -176,7 +176,7 @@ class EvaluatorNode(Node):
         self.get_logger().info(
             f'{env_steps} env steps, policy {version}: success {result.success_rate:.2f} '
             f'(strict {result.success_rate_strict:.2f}), '
-            f'final distance {result.final_distance_mean:.2f} {result.unit}'
+            f'final distance {result.final_distance_mean:.3g} {result.unit}'
         )
 
     def _load_coverage(self) -> None:

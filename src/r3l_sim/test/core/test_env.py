@@ -7,7 +7,7 @@ import gymnasium
 from gymnasium.utils.env_checker import check_env
 import numpy as np
 import pytest
-from r3l_sim.core.env import DClawValveEnv
+from r3l_sim.core.env import DClawEnv
 
 
 def test_the_environment_passes_the_check_of_gymnasium(
@@ -21,7 +21,7 @@ def test_the_environment_passes_the_check_of_gymnasium(
 
 
 def test_the_reward_is_minus_the_distance() -> None:
-    env = DClawValveEnv(backend='rays')
+    env = DClawEnv(backend='rays')
     _, info = env.reset(seed=0, options={'angle': 2 * math.pi - 0.1})
     assert info['distance'] == pytest.approx(0.1)
     assert info['is_success']

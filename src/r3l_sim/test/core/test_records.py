@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from r3l_sim.core import state_file
-from r3l_sim.core.coverage import BINS, Coverage, CoverageError
+from r3l_sim.core.coverage import Coverage, CoverageError
 from r3l_sim.core.scene import Scene, StateError
 from r3l_sim.core.schedule import Schedule
 from r3l_sim.core.tasks import TASKS
+from r3l_sim.core.tasks.base import BINS
 
 VALVE = TASKS['valve']
 
@@ -20,11 +21,12 @@ def test_coverage_counts_by_angle_and_by_block_of_env_steps() -> None:
     coverage = Coverage(VALVE)
     for angle, steps in ((0.01, 0), (2 * math.pi + 0.01, 4999), (-math.pi, 5000), (3.1, 12_000)):
         coverage.add({'angle': angle}, steps)
-    saved = json.loads(coverage.to_json())
-    assert len(saved['edges']) == BINS + 1
+    (saved,) = json.loads(coverage.to_json())['maps']
+    assert [axis['name'] for axis in saved['axes']] == ['error']
+    assert len(saved['axes'][0]['edges']) == BINS + 1
     assert [sum(block) for block in saved['blocks']] == [2, 1, 1]
-    assert saved['counts'][BINS // 2] == 2
-    assert saved['counts'][0] == saved['counts'][-1] == 1
+    assert saved['blocks'][0][BINS // 2] == 2
+    assert saved['blocks'][1][0] == saved['blocks'][2][-1] == 1
 
 
 def test_coverage_goes_on_after_a_restart() -> None:
@@ -33,7 +35,33 @@ def test_coverage_goes_on_after_a_restart() -> None:
     other = Coverage(VALVE)
     other.load_json(coverage.to_json())
     other.add({'angle': 1.0}, 0)
-    assert sum(json.loads(other.to_json())['counts']) == 2
+    assert [sum(block) for block in json.loads(other.to_json())['maps'][0]['blocks']] == [2]
+
+
+def test_coverage_of_before_there_were_maps_goes_on() -> None:
+    blocks = [[0] * 17 + [3] + [0] * 18]
+    old = {'task': 'valve', 'name': 'error', 'unit': 'rad', 'edges': [-3.1, 3.1], 'blocks': blocks}
+    coverage = Coverage(VALVE)
+    coverage.load_json(json.dumps(old | {'counts': blocks[0], 'block_steps': 5000}))
+    coverage.add({'angle': 0.1}, 0)
+    (found,) = json.loads(coverage.to_json())['maps']
+    assert found['blocks'][0][17:19] == [3, 1]
+
+
+def test_the_free_object_is_counted_on_a_plane_and_by_yaw() -> None:
+    coverage = Coverage(TASKS['object'])
+    coverage.add({'x': 0.001, 'y': -0.2, 'yaw': 2 * math.pi + 0.01}, 0)
+    plane, yaw = json.loads(coverage.to_json())['maps']
+    assert [axis['name'] for axis in plane['axes']] == ['x', 'y']
+    assert plane['blocks'][0].index(1) == 9 * 18  # the middle of x, the border of y
+    assert yaw['blocks'][0].index(1) == BINS // 2
+
+
+def test_every_bead_is_counted() -> None:
+    coverage = Coverage(TASKS['beads'])
+    coverage.add(TASKS['beads'].published_starts[0], 0)
+    counted = [one['blocks'][0].index(1) for one in json.loads(coverage.to_json())['maps']]
+    assert counted == sorted(set(counted))
 
 
 @pytest.mark.parametrize(

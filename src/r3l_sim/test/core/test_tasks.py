@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from r3l_sim.core.tasks import distance, task_named, TaskError, TASKS, valve_error, valve_starts
+from r3l_sim.core.tasks import distance, task_named, TaskError, TASKS
+from r3l_sim.core.tasks.valve import valve_error, valve_starts
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,8 @@ def test_coverage_is_counted_and_kept(tmp_path: Path) -> None:
         foreign.header.stamp.sec = 4
         probe.truth.publish(foreign)
         probe.nodes.spin_until(lambda: probe.evaluator._truth_stamp == 4 * 10**9)
-    assert sum(json.loads((tmp_path / 'coverage.json').read_text())['counts']) == 3
+    (counted,) = json.loads((tmp_path / 'coverage.json').read_text())['maps']
+    assert sum(counted['blocks'][0]) == 3
 
 
 def test_a_foreign_coverage_file_stops_the_node(tmp_path: Path) -> None:
