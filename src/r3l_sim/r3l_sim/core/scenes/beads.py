@@ -20,6 +20,11 @@ STOP = 0.110  # farthest centre of a bead from the middle [m]
 _COLOURS = ('0.90 0.12 0.10 1', '0.10 0.25 0.85 1', '0.95 0.75 0.05 1', '0.10 0.62 0.20 1')
 _RAIL_HEIGHT = 0.052  # above the table [m]
 _POST = STOP + RADIUS + 0.008  # where the posts of the rail stand [m]
+# Behind the hand: the camera looks low, under the fingers, and would see the room.
+_BOARD = (
+    f'<geom type="box" size="0.005 0.5 0.25" pos="-0.3 0 0.25" rgba="0.62 0.60 0.55 1" '
+    f'{NO_CONTACT}/>'
+)
 
 
 def _bead_xml(index: int) -> str:
@@ -46,13 +51,14 @@ def _body_xml() -> str:
     <geom type="capsule" fromto="0 {-_POST:.4f} {_RAIL_HEIGHT} 0 {_POST:.4f} {_RAIL_HEIGHT}"
           size="0.003" rgba="0.25 0.25 0.27 1" {NO_CONTACT}/>
     {posts}
+    {_BOARD}
     {''.join(_bead_xml(k) for k in range(len(BEADS)))}"""
 
 
 BEADS_SCENE = SceneSpec(
     name='beads',
     mount_height=0.250,
-    camera=CameraPose(azimuth=180.0, elevation=-50.0, distance=0.33, target=(0.005, 0.0, 0.045)),
+    camera=CameraPose(azimuth=180.0, elevation=-28.0, distance=0.33, target=(0.0, 0.0, 0.045)),
     body_xml=_body_xml(),
     quantities={name: name for name in BEADS},
     units=dict.fromkeys(BEADS, 'm'),
