@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from r3l_node.core.compute import device_parameter, precision_parameter
 from r3l_node.core.parameters import parameter
 from r3l_perception.core.vae.config import VaeConfig
 
@@ -21,6 +22,8 @@ class EncoderConfig(VaeConfig):
     weights: str = parameter(
         '', 'file of trained encoder weights to use instead of training; empty: train'
     )
+    device: str = device_parameter()
+    precision: str = precision_parameter()
     lockstep: bool = parameter(True, 'receive every image; otherwise the newest as sensor data')
     preview_rate: float = parameter(
         2.0, 'rate of encoder/reconstruction while somebody listens [Hz]', range=(0.1, 30.0)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 from r3l_node.core.weights import pack, unpack
+from r3l_perception.core.augmentation import random_shift
 from r3l_perception.core.picture import comparison, png
 from r3l_perception.core.vae import from_weights, to_weights, train_vae, Vae, VaeConfig
 from r3l_perception.core.vae.losses import (
@@ -98,6 +99,19 @@ def test_training_twice_with_one_seed_gives_equal_parameters() -> None:
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name
     assert not torch.equal(first.head.weight, other.head.weight)  # type: ignore[arg-type]
+
+
+def test_random_shifts_teach_places_that_no_image_shows() -> None:
+    """One image in its place alone: only shifts show the square elsewhere."""
+    images = np.repeat(blobs(1), 40, axis=0)
+    shifted = random_shift(images, 6, np.random.default_rng(1))
+    errors = []
+    for shift in (0, 6):
+        config = replace(TINY, shift=shift, vae_steps=120, likelihood='bernoulli')
+        vae, _ = train_vae(images, config, seed=1)
+        error = vae.decode(vae.encode(shifted)[0]).astype(np.int16) - shifted
+        errors.append(float(np.square(error).mean()))
+    assert errors[1] < 0.9 * errors[0]
 
 
 def test_training_leaves_the_global_generator_alone() -> None:

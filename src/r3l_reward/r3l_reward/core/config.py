@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from r3l_node.core.compute import device_parameter, precision_parameter
 from r3l_node.core.parameters import parameter
 from r3l_reward.core.vice.config import ViceConfig
 
@@ -16,12 +17,25 @@ class RewardConfig(ViceConfig):
     run: str = parameter('', 'folder of the run, absolute; empty: nothing is kept')
     seed: int = parameter(0, 'seed of the training', range=(0, 2**31 - 1))
     goals: str = parameter('', 'folder of goal images')
+    reset_goals: str = parameter(
+        '',
+        'with perturbation goals: folder of images of states to begin an attempt from. A second '
+        'classifier rewards the perturbation for leading back to them: a learned reset, or '
+        'backward, policy',
+    )
     minimum_goals: int = parameter(20, 'fewest goal images to start with', range=(2, 100_000))
     image_size: int = parameter(32, 'side of the square camera image [pixel]', range=(32, 64))
     latent_size: int = parameter(16, 'dimensions of the latent', range=(1, 256))
+    device: str = device_parameter()
+    precision: str = precision_parameter()
     lockstep: bool = parameter(True, 'receive every image; otherwise the newest as sensor data')
     include_random: bool = parameter(
         True, 'the random motion of the warm-up counts as negatives too'
+    )
+    balance: bool = parameter(
+        False,
+        'take half of the negatives from the task policy and half from what else acted; otherwise '
+        'as they came',
     )
     initial_negatives: int = parameter(
         500, 'env steps stored before the first training', range=(1, 1_000_000)

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from r3l_node.core.ring import MappedRing
 
-RANDOM = 1
+RANDOM, TASK = 1, 2
 
-Encode = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Encode = Callable[[NDArray[Any]], NDArray[np.float32]]
 ENCODE_CHUNK = 512
 
 
@@ -33,6 +34,8 @@ class Negatives:
         latent_size: int,
         capacity: int,
         warmup_capacity: int,
+        features: int = 0,
+        slack: int = 0,
     ) -> None:
         """
         Open or create the rings.
@@ -43,22 +46,27 @@ class Negatives:
         :param latent_size: dimensions of the latent.
         :param capacity: steps kept.
         :param warmup_capacity: steps kept as images before there is an encoder.
+        :param features: length of the features that stand in for images; 0: images.
+        :param slack: steps kept beyond the capacity but never sampled, so that a run can go back
+            by as many steps.
         :raises RingError: one sentence, if the folder holds rings of another layout.
         """
         self.kind = kind
         common = {'policy': ((), np.uint8), 'sequence': ((), np.int64)}
+        side = (image_size, image_size, 3)
         image = {
-            'image': ((image_size, image_size, 3), np.uint8),
+            'image': ((features,), np.float32) if features else (side, np.uint8),
             'encoder_version': ((), np.uint32),
             **common,
         }
         latent = {'latent': ((latent_size,), np.float32), **common}
+        self._capacity = capacity
         self._ring = MappedRing(
-            folder and folder / kind, capacity, image if kind == 'pixels' else latent
+            folder and folder / kind, capacity + slack, image if kind == 'pixels' else latent
         )
         self._warmup: MappedRing | None = None
         if kind == 'latent':
-            self._warmup = MappedRing(folder and folder / 'warmup', warmup_capacity, image)
+            self._warmup = MappedRing(folder and folder / 'warmup', warmup_capacity + slack, image)
         # A restarted node goes on with latents unless their conversion was interrupted.
         warmup_count = 0 if self._warmup is None else self._warmup.count
         self._encoded = kind == 'pixels' or self._ring.count >= max(warmup_count, 1)
@@ -149,12 +157,22 @@ class Negatives:
             nothing else.
         """
         ring = self._ring
-        oldest = ring.count - len(ring)
+        oldest = max(0, ring.count - self._capacity)
         slots = np.arange(oldest, max(min(end, ring.count), oldest + 1)) % ring.capacity
         if include_random:
             return slots
         chosen = slots[ring.arrays['policy'][slots] != RANDOM]
         return chosen if len(chosen) else slots
+
+    def by_task(self, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """
+        Tell which steps the task policy took.
+
+        :param slots: any shape.
+        :return: same shape.
+        """
+        taken: NDArray[np.bool_] = self._ring.arrays['policy'][slots] == TASK
+        return taken
 
     def rows(self, slots: NDArray[np.int64]) -> NDArray[np.float32] | NDArray[np.uint8]:
         """

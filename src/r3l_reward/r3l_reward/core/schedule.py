@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_reward.core.config import RewardConfig
+from r3l_reward.core.negatives import Negatives
+from r3l_reward.core.vice.objective import Examples
 
 
 class Schedule:
@@ -58,7 +61,9 @@ class Schedule:
         return rounds
 
 
-def draw(seed: int, env_steps: int, count: int, shape: tuple[int, int]) -> NDArray[np.int64]:
+def draw(
+    seed: int, env_steps: int, count: int, shape: tuple[int, int], stream: int = 4
+) -> NDArray[np.int64]:
     """
     Choose the negatives of a round.
 
@@ -66,6 +71,33 @@ def draw(seed: int, env_steps: int, count: int, shape: tuple[int, int]) -> NDArr
     :param env_steps: name of the round.
     :param count: number of negatives to choose from, >= 1.
     :param shape: (updates, batch).
+    :param stream: another one for a second choice of the same round.
     :return: positions below ``count``, of that shape.
     """
-    return np.random.default_rng([seed, 4, env_steps]).integers(count, size=shape)
+    return np.random.default_rng([seed, stream, env_steps]).integers(count, size=shape)
+
+
+def negatives_of_round(
+    negatives: Negatives, config: RewardConfig, env_steps: int, updates: int
+) -> Examples:
+    """
+    Copy the negatives of a round.
+
+    :param negatives: what the robot saw.
+    :param config: what may be among them, and the seed.
+    :param env_steps: name of the round; steps from there on are left out.
+    :param updates: of the round.
+    :return: shape (updates, batch, ...).
+    """
+    slots = negatives.candidates(env_steps, config.include_random)
+    shape = (updates, config.batch)
+    if config.balance:
+        task = negatives.by_task(slots)
+        own, others = slots[task], slots[~task]
+        if len(own) and len(others):
+            half = config.batch // 2
+            first = draw(config.seed, env_steps, len(own), (updates, half))
+            rest = (updates, config.batch - half)
+            second = draw(config.seed, env_steps, len(others), rest, stream=6)
+            return negatives.rows(np.concatenate([own[first], others[second]], axis=1))
+    return negatives.rows(slots[draw(config.seed, env_steps, len(slots), shape)])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +20,10 @@ from r3l_node.nodes.weights import read_weights, weights_message
 from r3l_perception.core.vae import from_weights, Vae
 from r3l_reward.core.config import RewardConfig
 from r3l_reward.core.goals import load_goals
-from r3l_reward.core.negatives import Negatives
-from r3l_reward.core.schedule import draw, Schedule
-from r3l_reward.core.vice import ViceTrainer
+from r3l_reward.core.rounds import Trained
+from r3l_reward.core.training import ClassifierTraining
 from r3l_reward.core.vice.model import log_sigmoid
-from r3l_reward.nodes.rounds import Rounds, Trained
+from r3l_reward.nodes.rounds import RoundsThread
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import Image
@@ -43,7 +41,8 @@ class RewardNode(Node):
 
     Subscribes ``transition``, ``encoder/weights`` and ``latent`` (or ``camera/image_raw`` for a
     classifier of pixels). Publishes ``reward`` while somebody listens, ``reward/weights`` after
-    each round of training, and ``metrics``.
+    each round of training, and ``metrics``. With ``reset_goals`` the weights are those of two
+    classifiers; ``reward`` is the first one's.
     """
 
     def __init__(self) -> None:
@@ -58,20 +57,15 @@ class RewardNode(Node):
         config = self._config
         if not config.goals:
             raise ConfigError("reward.goals is '': expected a folder of goal images")
-        self._goals = load_goals(config.goals, config.image_size, config.minimum_goals)
         self._side = (config.image_size, config.image_size)
-        folder = Path(config.run) if config.run else None
-        self._negatives = Negatives(
-            folder and folder / 'replay' / 'reward',
-            kind=config.input,
-            image_size=config.image_size,
-            latent_size=config.latent_size,
-            capacity=config.negatives,
-            warmup_capacity=config.warmup_capacity,
+        self._thread = RoundsThread(self._publish_round)
+        self._training = ClassifierTraining(
+            config,
+            load_goals(config.goals, config.image_size, config.minimum_goals),
+            self._thread.start,
+            reset_goals=self._reset_goals(),
         )
-        self._sequence = self._negatives.last_sequence
-        self._schedule = Schedule(config.round_steps, config.initial_negatives)
-        self._rounds = Rounds(folder and folder / 'checkpoints', self._publish_round)
+        self._sequence = self._training.negatives.last_sequence
         self._vae: Vae | None = None
         self._encoder_digest = ''
         self._trained: Trained | None = None
@@ -83,20 +77,24 @@ class RewardNode(Node):
         self._start()
         self._subscribe()
         self.create_timer(
-            CHECK_PERIOD, self._rounds.check, clock=Clock(clock_type=ClockType.STEADY_TIME)
+            CHECK_PERIOD, self._thread.check, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )
 
     def close(self) -> None:
         """End the round under way; its steps are trained on again after the next start."""
-        self._rounds.stop()
+        self._thread.stop()
+
+    def _reset_goals(self) -> NDArray[np.uint8] | None:
+        config = self._config
+        if not config.reset_goals:
+            return None
+        return load_goals(config.reset_goals, config.image_size, config.minimum_goals)
 
     def _start(self) -> None:
-        restored = self._rounds.restored
+        restored = self._training.rounds.restored
         if restored is not None:
-            self._schedule.resume(restored.env_steps)
             self._publish_round(restored)
-        if self._config.input == 'pixels':
-            self._rounds.set_trainer(ViceTrainer(self._config, self._goals, self._config.seed))
+        self._training.begin()
 
     def _subscribe(self) -> None:
         self.create_subscription(Transition, 'transition', self._on_transition, qos.TRANSITION)
@@ -120,17 +118,16 @@ class RewardNode(Node):
         except ConfigError as error:
             self._drop('transition', error)
             return
-        self._negatives.add(
+        self._training.add(
             value,
             policy=msg.policy,
             sequence=msg.sequence,
             encoder_version=msg.encoder_version,
         )
-        self._train()
 
     def _value(self, msg: Transition) -> Value:
         """Return the latent of a transition, or its image where no latent can be had."""
-        encode = self._config.input == 'latent' and self._negatives.ready
+        encode = self._training.encodes
         if encode and msg.encoder_version > 0:
             latent: NDArray[np.float32] = float_array(
                 msg.latent_mean, self._config.latent_size, name='latent_mean'
@@ -143,19 +140,6 @@ class RewardNode(Node):
             raise ConfigError('it has no latent and there is no encoder yet')
         encoded: NDArray[np.float32] = self._encode(pixels[None])[0]
         return encoded
-
-    def _train(self) -> None:
-        if not self._rounds.possible:
-            return
-        config, negatives = self._config, self._negatives
-        begun = self._schedule.started
-        before = 0 if begun else negatives.before_encoder
-        for env_steps in self._schedule.due(negatives.count, before):
-            updates = config.updates_per_round if begun else config.initial_updates
-            begun = True
-            slots = negatives.candidates(env_steps, config.include_random)
-            chosen = draw(config.seed, env_steps, len(slots), (updates, config.batch))
-            self._rounds.start(env_steps, negatives.rows(slots[chosen]))
 
     def _on_encoder(self, msg: Weights) -> None:
         if msg.sha256 == self._encoder_digest:
@@ -171,10 +155,7 @@ class RewardNode(Node):
             return
         self._encoder_digest = msg.sha256
         self._vae = vae
-        self._negatives.set_encoder(self._encode)
-        goals = self._encode(self._goals)
-        self._rounds.set_trainer(ViceTrainer(self._config, goals, self._config.seed))
-        self._train()
+        self._training.set_encoder(self._encode)
 
     def _check_encoder(self, vae: Vae) -> None:
         for name in ('image_size', 'latent_size'):
@@ -230,8 +211,8 @@ class RewardNode(Node):
 
     def _report(self) -> Report:
         figures: dict[str, object] = {
-            'goals': len(self._goals),
-            'negatives': self._negatives.count,
+            'goals': len(self._training.goals),
+            'negatives': self._training.negatives.count,
             'version': 0 if self._trained is None else self._trained.version,
             'messages dropped': self._dropped,
             'transitions missed': self._missed,

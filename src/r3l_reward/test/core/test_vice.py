@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 from r3l_node.core.weights import pack, unpack
+from r3l_perception.core.augmentation import random_shift
 from r3l_reward.core.schedule import draw
 from r3l_reward.core.vice import RewardModel, ViceConfig, ViceTrainer
-from r3l_reward.core.vice.augmentation import random_shift
 from r3l_reward.core.vice.losses import (
     classification_loss,
     gradient_penalty,

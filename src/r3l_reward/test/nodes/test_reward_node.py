@@ -186,6 +186,31 @@ def test_a_restart_publishes_its_weights_and_goes_on(
         assert robot.weights[1].version == 2
 
 
+def test_a_second_classifier_travels_with_the_first_and_survives_a_restart(
+    goals: Path, vae: Vae, tmp_path: Path
+) -> None:
+    save_goals(tmp_path / 'starts', pictures(10, 100))
+    two = {'reset_goals': str(tmp_path / 'starts'), 'run': str(tmp_path / 'run')}
+    versions = []
+    for start in (0, 12):
+        with running(goals, **two) as (nodes, robot):
+            if start:
+                robot.wait_for([10])
+            robot.act(12, vae if start else None, start=start)
+            robot.send_encoder(vae)
+            robot.wait_for([10, 20] if start else [10])
+            versions.append(read_weights(robot.weights[-1], 'reward'))
+            nodes.spin_until(lambda: robot.metrics)
+            assert 'reset/held_out_probability' in robot.metrics[-1].names
+    latent = vae.encode(pictures(1, 100))[0].numpy()
+    found = [
+        float(RewardModel.from_weights(*version, reset=reset).logits(latent)[0])
+        for version in versions
+        for reset in (False, True)
+    ]
+    assert len(set(found)) == 4
+
+
 def test_bad_messages_are_dropped_and_counted(goals: Path, vae: Vae) -> None:
     with graph({'reward': {**TINY, 'goals': str(goals)}}) as nodes:
         node = nodes.add(RewardNode())
@@ -202,7 +227,7 @@ def test_bad_messages_are_dropped_and_counted(goals: Path, vae: Vae) -> None:
         robot.send_encoder(other)
         nodes.spin_until(lambda: node._dropped == 5)
         assert node._missed == 39
-        assert node._negatives.count == 10
+        assert node._training.negatives.count == 10
 
 
 @pytest.mark.parametrize('content', ['missing', 'empty', 'unreadable', 'few', 'size'])

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from r3l_agent.core.observation import HAND, Layout
 from r3l_node.core.ring import MappedRing
 
 Array = NDArray[np.float32]
-Images = NDArray[np.uint8]
+Images = NDArray[np.uint8] | NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 RANDOM, TASK, PERTURBATION = 1, 2, 3
@@ -28,9 +29,11 @@ class Row(NamedTuple):
     """
     One observation and the action that answered it.
 
-    ``image`` is (height, width, 3) uint8; ``joint_position`` (joints,) in units of the command
-    range, -1..1; ``previous_action`` and ``action`` (joints,) in -1..1; ``latent`` (latent,) or
-    empty if no encoder was there yet. ``last`` marks the end of an episode: no action follows.
+    ``image`` is (height, width, 3) uint8, or the features (features,) float32 that stand in for
+    one; ``joint_position`` (joints,) in units of the command range, -1..1; ``previous_action``
+    and ``action`` (joints,) in -1..1; ``latent`` (latent,) or empty if no encoder was there yet.
+    ``last`` marks the end of an episode: no action follows. ``reward`` is the world's own for the
+    step that led here; ``terminal`` tells that the world could not go on from here.
     """
 
     sequence: int
@@ -42,6 +45,8 @@ class Row(NamedTuple):
     previous_action: Array
     action: Array
     latent: Array
+    reward: float = 0.0
+    terminal: bool = False
 
 
 class _Pairs:
@@ -80,32 +85,41 @@ class Replay:
     :param capacity: number of rows; the oldest are overwritten.
     :param image_size: side of the images [pixel].
     :param latent_size: length of a latent.
-    :param joints: number of joints.
+    :param joints: number of joints, and length of an action.
+    :param layout: where what is stored differs from a hand with a camera.
     """
 
     def __init__(
-        self, path: Path | None, capacity: int, image_size: int, latent_size: int, joints: int
+        self,
+        path: Path | None,
+        capacity: int,
+        image_size: int,
+        latent_size: int,
+        joints: int,
+        layout: Layout = HAND,
     ) -> None:
-        vector = ((joints,), np.float32)
-        self.ring = MappedRing(
-            path,
-            capacity,
-            {
-                'sequence': ((), np.uint64),
-                'policy': ((), np.uint8),
-                'first': ((), np.bool_),
-                'last': ((), np.bool_),
-                'image': ((image_size, image_size, 3), np.uint8),
-                'joint_position': vector,
-                'previous_action': vector,
-                'action': vector,
-                'latent': ((latent_size,), np.float32),
-            },
-        )
+        own = joints if layout.joints is None else layout.joints
+        fields: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+            'sequence': ((), np.uint64),
+            'policy': ((), np.uint8),
+            'first': ((), np.bool_),
+            'last': ((), np.bool_),
+            'image': ((image_size, image_size, 3), np.uint8),
+            'joint_position': ((own,), np.float32),
+            'previous_action': ((joints,), np.float32),
+            'action': ((joints,), np.float32),
+            'latent': ((latent_size,), np.float32),
+        }
+        if layout.features:
+            fields['image'] = ((layout.features,), np.float32)
+        if layout.outcomes:
+            fields |= {'reward': ((), np.float32), 'terminal': ((), np.bool_)}
+        self.capacity = capacity
+        self.ring = MappedRing(path, capacity + layout.slack, fields)
         self.arrays = self.ring.arrays
         self._pairs = {policy: _Pairs(capacity) for policy in POLICIES}
-        self._logit = np.zeros(capacity, np.float32)
-        self._scored_by = np.full(capacity, UNSCORED, np.int64)
+        self._logit = np.zeros(self.ring.capacity, np.float32)
+        self._scored_by = np.full(self.ring.capacity, UNSCORED, np.int64)
         for row in range(self.ring.count - len(self.ring), self.ring.count):
             self._link(row)
 
@@ -136,6 +150,8 @@ class Replay:
         :param row: its latent may be empty; ``encode`` fills it in.
         """
         fields = row._asdict()
+        if 'reward' not in self.arrays:
+            del fields['reward'], fields['terminal']
         if not row.latent.size:
             fields['latent'] = np.zeros(self.arrays['latent'].shape[1:], np.float32)
         index = self.ring.append(**fields)
@@ -158,9 +174,9 @@ class Replay:
 
     def _link(self, index: int) -> None:
         """Make row ``index`` the end of a transition, if its predecessor belongs to it."""
-        wrapped = self.ring.count > self.ring.capacity
+        wrapped = self.ring.count > self.capacity
         # After a wrap the predecessor of the oldest row is gone: it has no history any more.
-        oldest = self.ring.count - self.ring.capacity + 1 if wrapped else 0
+        oldest = self.ring.count - self.capacity + 1 if wrapped else 0
         for pairs in self._pairs.values():
             pairs.forget_before(oldest)
         before = index - 1
@@ -175,8 +191,10 @@ class Replay:
     ) -> NDArray[np.bool_] | np.bool_:
         """Tell where the rows ``here`` follow the rows ``there`` in the same episode."""
         arrays = self.arrays
-        together: NDArray[np.bool_] | np.bool_ = ~arrays['first'][here] & ~arrays['last'][there]
-        return together & (arrays['sequence'][here] == arrays['sequence'][there] + 1)
+        together: NDArray[np.bool_] | np.bool_
+        together = arrays['sequence'][here] == arrays['sequence'][there] + 1
+        together &= ~arrays['first'][here] & ~arrays['last'][there]
+        return together
 
     def encode(self, encoder: Callable[[Images], Array], chunk: int = 1024) -> None:
         """
@@ -255,3 +273,22 @@ class Replay:
             self._logit[stale] = score(stale)
             self._scored_by[stale] = version
         return self._logit[slots]
+
+    def scores(self, version: int) -> tuple[Indices, Array]:
+        """
+        Copy the logits that a classifier has given so far.
+
+        :param version: of the classifier.
+        :return: slots and logits, each of shape (scored,).
+        """
+        slots = np.flatnonzero(self._scored_by == version)
+        return slots, self._logit[slots]
+
+    def load_scores(self, version: int, slots: Indices, logits: Array) -> None:
+        """
+        Take the logits of a classifier, as ``scores`` returned them.
+
+        Scored again in other company they could differ in their last bits.
+        """
+        self._logit[slots] = logits
+        self._scored_by[slots] = version

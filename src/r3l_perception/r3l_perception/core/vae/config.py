@@ -42,6 +42,9 @@ class VaeConfig:
         'weight of the squared convolution weights of the encoder in the loss',
         range=(0.0, 1.0),
     )
+    shift: int = parameter(
+        0, 'largest random shift of an image in training [pixel]', range=(0, 16)
+    )
     held_out_share: float = parameter(
         0.1, 'share of the images kept out of training to measure the loss', range=(0.0, 0.5)
     )

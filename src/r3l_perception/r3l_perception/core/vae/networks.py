@@ -78,7 +78,7 @@ class Vae(nn.Module):
             raise ValueError(
                 f'images have shape {tuple(tensor.shape)}: expected (batch, {side}, {side}, 3)'
             )
-        values = (tensor.float() - self.mean_image) @ self.whiten
+        values = (tensor.to(self.whiten.device).float() - self.mean_image) @ self.whiten
         return values.permute(0, 3, 1, 2)
 
     def posterior(self, values: Tensor) -> tuple[Tensor, Tensor]:

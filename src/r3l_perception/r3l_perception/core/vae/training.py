@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.core.compute import Compute, CPU
+from r3l_perception.core.augmentation import random_shift
 from r3l_perception.core.vae.config import VaeConfig
 from r3l_perception.core.vae.losses import (
     bernoulli_reconstruction,
@@ -33,6 +35,7 @@ def train_vae(
     config: VaeConfig,
     seed: int = 0,
     progress: Progress | None = None,
+    compute: Compute = CPU,
 ) -> tuple[Vae, dict[str, float]]:
     """
     Train a VAE from scratch.
@@ -42,13 +45,14 @@ def train_vae(
     :param seed: fixes initial weights, split, batches and posterior samples.
     :param progress: called with the step and the metrics of that step, every 10 steps; may raise
         to stop the training.
-    :return: the trained VAE in evaluation mode and its metrics on held-out images.
+    :param compute: where it is trained; random numbers are drawn on the CPU in any case.
+    :return: the trained VAE in evaluation mode, on the CPU, and its metrics on held-out images.
     :raises ValueError: if there are fewer than two images or their size is not the configured one.
     """
     if len(images) < 2:
         raise ValueError(f'{len(images)} images: expected at least 2 to train a VAE')
     generator = torch.Generator().manual_seed(seed)
-    vae = Vae(config, generator)
+    vae = Vae(config, generator).to(compute.device)
     vae.prepare(images[:1])
     rng = np.random.default_rng([seed, 2])
     order = rng.permutation(len(images))
@@ -59,19 +63,21 @@ def train_vae(
     optimiser = torch.optim.Adam(vae.parameters(), lr=config.vae_learning_rate)
     for step in range(1, config.vae_steps + 1):
         batch = images[training[rng.integers(len(training), size=config.vae_batch)]]
-        loss, metrics = vae_loss(vae, batch, generator)
+        if config.shift > 0:
+            batch = random_shift(batch, config.shift, rng)
+        loss, metrics = vae_loss(vae, batch, generator, compute)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if progress is not None and (step % REPORT_EVERY == 0 or step == config.vae_steps):
             progress(step, {name: value.item() for name, value in metrics.items()})
-    vae.eval().requires_grad_(False)
+    vae.cpu().eval().requires_grad_(False)
     set_latent_scale(vae, images[training[:LARGEST_HELD_OUT]])
     return vae, _final_metrics(vae, images[held_out if held_out_count else training], generator)
 
 
 def vae_loss(
-    vae: Vae, images: NDArray[np.uint8], generator: torch.Generator
+    vae: Vae, images: NDArray[np.uint8], generator: torch.Generator, compute: Compute = CPU
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """
     Compute the negative evidence lower bound of a batch, with one posterior sample per image.
@@ -79,13 +85,15 @@ def vae_loss(
     :param vae: networks; its configuration chooses the likelihood.
     :param images: shape (batch, height, width, 3), 0 to 255.
     :param generator: draws the posterior samples.
+    :param compute: where the networks are, and the precision of their products.
     :return: scalar loss [nat per image] and its detached parts by metric name.
     """
     config = vae.config
     target = vae.prepare(images)
-    mean, log_variance = vae.posterior(target)
-    noise = torch.randn(mean.shape, generator=generator)
-    output = vae.reconstruct(mean + noise * (0.5 * log_variance).exp())
+    with compute.autocast():
+        mean, log_variance = (part.float() for part in vae.posterior(target))
+        noise = torch.randn(mean.shape, generator=generator).to(compute.device)
+        output = vae.reconstruct(mean + noise * (0.5 * log_variance).exp()).float()
     if config.likelihood == 'bernoulli':
         reconstruction = bernoulli_reconstruction(output, target)
     else:

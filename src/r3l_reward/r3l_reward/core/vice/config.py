@@ -45,5 +45,11 @@ class ViceConfig:
     shift: int = parameter(
         2, 'largest random shift of an image in training [pixel] (pixels only)', range=(0, 16)
     )
+    exclude_above: float = parameter(
+        1.0,
+        'probability above which a negative looks like success and is left out of an update, as '
+        'long as a quarter of the batch remains; 1 leaves out none',
+        range=(0.0, 1.0),
+    )
     held_out_share: float = parameter(0.2, 'share of the goals never trained on', range=(0.0, 0.5))
     held_out_limit: int = parameter(100, 'most goals that are held out', range=(0, 100_000))

@@ -17,6 +17,8 @@ from torch import nn, Tensor
 
 MODEL = 'r3l_vice'
 SCORE_CHUNK = 512
+# Before the names of the second classifier's weights, where there are two (perturbation goals).
+RESET = 'reset.'
 
 Array = NDArray[np.float32]
 
@@ -29,13 +31,20 @@ class RewardModel:
     per layer in bulk), images in torch.
     """
 
-    def __init__(self, config: ViceConfig, size: int, tensors: Mapping[str, Array]) -> None:
+    def __init__(
+        self,
+        config: ViceConfig,
+        size: int,
+        tensors: Mapping[str, Array],
+        device: str = 'cpu',
+    ) -> None:
         """
         Take the weights.
 
         :param config: architecture and form of the reward.
         :param size: dimensions of the latent, or side of the image [pixel].
         :param tensors: weights by name, as of the torch network.
+        :param device: where images are scored; latents always are on the CPU.
         :raises WeightsError: if names, shapes or types differ from the architecture.
         """
         self.config = config
@@ -43,7 +52,8 @@ class RewardModel:
         self.input = config.input
         self._network = build_network(config, size)
         load_tensors(self._network, tensors)
-        self._network.eval().requires_grad_(False)
+        self._network.eval().requires_grad_(False).to(device)
+        self._device = device
         names = [name.removesuffix('.weight') for name in tensors if name.endswith('.weight')]
         names.sort(key=lambda name: int(name.rsplit('.', 1)[1]))
         self._dense = [
@@ -53,13 +63,16 @@ class RewardModel:
 
     @classmethod
     def from_weights(
-        cls, tensors: Mapping[str, Array], metadata: Mapping[str, str]
-    ) -> RewardModel:
+        cls, tensors: Mapping[str, Array], metadata: Mapping[str, str],
+        *, reset: bool = False, device: str = 'cpu',
+    ) -> RewardModel:  # fmt: skip
         """
         Rebuild a model from a message or a file.
 
         :param tensors: weights by name.
         :param metadata: as written by ``ViceTrainer.weights``.
+        :param reset: the second classifier instead of the first, that of the task.
+        :param device: where images are scored.
         :return: the model.
         :raises WeightsError: one sentence, if the weights are not those of a reward model.
         """
@@ -74,7 +87,12 @@ class RewardModel:
             config, size = ViceConfig(**values), int(metadata['size'])
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(f'the reward weights describe no classifier ({error})') from error
-        return cls(config, size, tensors)
+        first, second = split(tensors)
+        if reset and not second:
+            raise WeightsError(
+                'the reward weights hold no second classifier: expected one for reward.reset_goals'
+            )
+        return cls(config, size, second if reset else first, device)
 
     def logits(self, x: NDArray[np.float32] | NDArray[np.uint8] | Tensor) -> Array:
         """
@@ -91,7 +109,7 @@ class RewardModel:
             raise ValueError(f'reward input has shape {tuple(x.shape)}: expected (batch, {size})')
         if self.input == 'pixels':
             return self._pixel_logits(torch.as_tensor(x))
-        values = x.numpy() if isinstance(x, Tensor) else x
+        values = x.cpu().numpy() if isinstance(x, Tensor) else x
         for weight, bias in self._dense[:-1]:
             values = values @ weight
             values += bias
@@ -116,7 +134,7 @@ class RewardModel:
         :return: same shape and kind, reward units per step.
         """
         if isinstance(logit, Tensor):
-            return torch.from_numpy(self.reward(logit.numpy()))
+            return torch.from_numpy(self.reward(logit.cpu().numpy())).to(logit.device)
         form = self.config.form
         if form == 'logit':
             return logit
@@ -133,11 +151,27 @@ class RewardModel:
     @torch.inference_mode()
     def _pixel_logits(self, images: Tensor) -> Array:
         chunks = [
-            self._network(pixel_values(images[start : start + SCORE_CHUNK]))
+            self._network(pixel_values(images[start : start + SCORE_CHUNK].to(self._device)))
             for start in range(0, max(len(images), 1), SCORE_CHUNK)
         ]
-        result: Array = torch.cat(chunks).numpy()
+        result: Array = torch.cat(chunks).cpu().numpy()
         return result
+
+
+def split(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """
+    Tell the weights of two classifiers apart.
+
+    :param tensors: by name; those of the second begin with ``RESET``.
+    :return: the first one's, and the second one's under the same names; empty if there is none.
+    """
+    first = {name: value for name, value in tensors.items() if not name.startswith(RESET)}
+    second = {
+        name.removeprefix(RESET): value
+        for name, value in tensors.items()
+        if name.startswith(RESET)
+    }
+    return first, second
 
 
 def log_sigmoid(logit: Array) -> Array:

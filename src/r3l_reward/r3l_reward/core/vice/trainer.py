@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 import json
+import math
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.core.compute import Compute, CPU
 from r3l_node.core.weights import WeightsError
 from r3l_reward.core.vice.config import ViceConfig
 from r3l_reward.core.vice.losses import squared_weights
@@ -22,6 +24,9 @@ Array = NDArray[np.float32]
 
 # Health is measured on at most this many batches of goals and of negatives.
 HEALTH_BATCHES = 4
+# Share of a batch of negatives that stays, or a classifier that takes all for success would never
+# hear the contrary.
+LEAST_NEGATIVES = 0.25
 
 
 class ViceTrainer:
@@ -32,7 +37,9 @@ class ViceTrainer:
     trainer that was saved and loaded continues exactly as if it had not been stopped.
     """
 
-    def __init__(self, config: ViceConfig, goals: Examples, seed: int = 0) -> None:
+    def __init__(
+        self, config: ViceConfig, goals: Examples, seed: int = 0, compute: Compute = CPU
+    ) -> None:
         """
         Split the goals and draw initial weights.
 
@@ -40,6 +47,7 @@ class ViceTrainer:
         :param goals: latents, shape (count, latent) float32, or images, shape
             (count, height, width, 3) uint8, as ``config.input`` says.
         :param seed: fixes split, initial weights, batches and mixup.
+        :param compute: where it is trained.
         :raises ValueError: if the goals are not of that shape or there are none.
         """
         dimensions = 2 if config.input == 'latent' else 4
@@ -50,6 +58,7 @@ class ViceTrainer:
             )
         self.config = config
         self.seed = seed
+        self.compute = compute
         self.updates = 0
         self.size = int(goals.shape[1])
         order = np.random.default_rng([seed, 3]).permutation(len(goals))
@@ -58,6 +67,7 @@ class ViceTrainer:
         self.goals = goals[order[count:]]
         self._network = build_network(config, self.size)
         initialise(self._network, torch.Generator().manual_seed(seed))
+        self._network.to(compute.device)
         self._optimiser = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
 
     def round(
@@ -70,17 +80,40 @@ class ViceTrainer:
         :param check: called before every update; may raise to end the round.
         :return: metrics, see ``health``, with the mean loss of the updates.
         """
-        results = []
+        results, excluded = [], []
         for batch in negatives:
             check()
-            results.append(self.update(batch))
+            kept = self.unlike_goals(batch)
+            excluded.append(1.0 - len(kept) / len(batch))
+            # Repeated to their former number: there are as many of them as of goals.
+            results.append(self.update(batch[np.resize(kept, len(batch))]))
         losses = np.mean(results, axis=0)
+        filtered = self.config.exclude_above < 1.0
         return {
             'vice/loss': float(losses[0]),
             'vice/gradient_penalty': float(losses[1]),
             'vice/updates': float(self.updates),
+            **({'vice/excluded': float(np.mean(excluded))} if filtered else {}),
             **self.health(negatives[-HEALTH_BATCHES:].reshape(-1, *negatives.shape[2:])),
         }
+
+    @torch.inference_mode()
+    def unlike_goals(self, negatives: Examples) -> NDArray[np.int64]:
+        """
+        Find the negatives that do not look like success, by ``exclude_above``.
+
+        :param negatives: shape (batch, ...).
+        :return: their positions, increasing; the least likely quarter at least.
+        """
+        limit = self.config.exclude_above
+        if limit >= 1.0:
+            return np.arange(len(negatives))
+        probability = self._probability(negatives)
+        kept = np.flatnonzero(probability <= limit)
+        least = math.ceil(LEAST_NEGATIVES * len(negatives))
+        if len(kept) < least:
+            kept = np.sort(np.argsort(probability, kind='stable')[:least])
+        return kept
 
     def update(self, negatives: Examples) -> tuple[float, float]:
         """
@@ -91,7 +124,9 @@ class ViceTrainer:
         """
         rng = np.random.default_rng([self.seed, 5, self.updates])
         positives = self.goals[rng.integers(len(self.goals), size=self.config.batch)]
-        loss, penalty = vice_loss(self._network, self.config, positives, negatives, rng)
+        loss, penalty = vice_loss(
+            self._network, self.config, positives, negatives, rng, self.compute
+        )
         total = loss + self.config.gradient_penalty * penalty
         if self.config.l2 > 0.0:
             weights = [layer.weight for layer in weighted_layers(self._network)]
@@ -130,7 +165,8 @@ class ViceTrainer:
 
         :return: arrays by name; metadata ``model``, ``config`` (JSON), ``size``, ``updates``.
         """
-        tensors = {n: v.detach().numpy().copy() for n, v in self._network.state_dict().items()}
+        state = self._network.state_dict()
+        tensors = {n: v.detach().cpu().numpy().copy() for n, v in state.items()}
         config = {field.name: getattr(self.config, field.name) for field in fields(ViceConfig)}
         return tensors, {
             'model': MODEL,
@@ -148,7 +184,7 @@ class ViceTrainer:
         tensors = {}
         for index, state in self._optimiser.state_dict()['state'].items():
             for name, value in state.items():
-                tensors[f'{index}.{name}'] = value.detach().numpy().astype(np.float32).copy()
+                tensors[f'{index}.{name}'] = value.detach().cpu().numpy().astype(np.float32)
         return tensors, {'updates': str(self.updates)}
 
     def load(
@@ -189,5 +225,6 @@ class ViceTrainer:
         self._optimiser.load_state_dict({'state': state, 'param_groups': groups})
 
     def _probability(self, examples: Examples) -> Array:
-        probability: Array = self._network(network_inputs(examples)).sigmoid().numpy()
+        logit = self._network(network_inputs(examples, self.compute.device))
+        probability: Array = logit.sigmoid().cpu().numpy()
         return probability
