@@ -8,6 +8,7 @@ import threading
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.core.compute import Compute, CPU
 from r3l_perception.core.vae import train_vae, Vae, VaeConfig
 
 
@@ -18,13 +19,16 @@ class _StopError(Exception):
 class TrainingThread:
     """A training that runs in a thread of its own, from construction on."""
 
-    def __init__(self, images: NDArray[np.uint8], config: VaeConfig, seed: int) -> None:
+    def __init__(
+        self, images: NDArray[np.uint8], config: VaeConfig, seed: int, compute: Compute = CPU
+    ) -> None:
         """
         Start training.
 
         :param images: shape (count, height, width, 3); must not change until the end.
         :param config: architecture and training.
         :param seed: seed of the training.
+        :param compute: where it is trained.
         """
         self._stopped = threading.Event()
         self._metrics: SimpleQueue[dict[str, float]] = SimpleQueue()
@@ -32,7 +36,7 @@ class TrainingThread:
         self._error: Exception | None = None
         # A daemon: an interrupted node does not wait for it longer than ``stop`` does.
         self._thread = threading.Thread(
-            target=self._train, args=(images, config, seed), daemon=True
+            target=self._train, args=(images, config, seed, compute), daemon=True
         )
         self._thread.start()
 
@@ -66,9 +70,11 @@ class TrainingThread:
         self._stopped.set()
         self._thread.join(timeout)
 
-    def _train(self, images: NDArray[np.uint8], config: VaeConfig, seed: int) -> None:
+    def _train(
+        self, images: NDArray[np.uint8], config: VaeConfig, seed: int, compute: Compute = CPU
+    ) -> None:
         try:
-            self._vae, metrics = train_vae(images, config, seed, self._progress)
+            self._vae, metrics = train_vae(images, config, seed, self._progress, compute)
             self._metrics.put(metrics)
         except _StopError:
             pass

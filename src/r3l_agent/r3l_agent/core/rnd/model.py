@@ -6,6 +6,7 @@ import math
 import numpy as np
 from r3l_agent.core.sac.adam import Adam
 from r3l_agent.core.sac.networks import Mlp, Tape
+from r3l_node.core.compute import Compute, CPU
 import torch
 from torch import nn, Tensor
 
@@ -28,7 +29,7 @@ class Rnd:
         self.target = target
         self.predictor = predictor
         self.clip = clip
-        self.std = torch.ones(1)
+        self.std = torch.ones(1, device=target.compute.device)
         self._seen = False
 
     @torch.no_grad()
@@ -83,7 +84,7 @@ class Rnd:
             {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         )
         self.predictor.load(state)
-        self.std = state['std'].clone()
+        self.std = state['std'].to(self.target.compute.device, copy=True)
         self._seen = bool(state['seen'].item())
 
 
@@ -93,11 +94,15 @@ class LatentNetwork:
 
     :param sizes: input, hidden and output widths.
     :param generator: source of the weights.
+    :param compute: where.
     """
 
-    def __init__(self, sizes: tuple[int, ...], generator: torch.Generator) -> None:
-        self.mlp = Mlp(sizes)
-        self.flat = self.mlp.initialise(generator) * math.sqrt(3.0)
+    def __init__(
+        self, sizes: tuple[int, ...], generator: torch.Generator, compute: Compute = CPU
+    ) -> None:
+        self.compute = compute
+        self.mlp = Mlp(sizes, half=compute.half)
+        self.flat = (self.mlp.initialise(generator) * math.sqrt(3.0)).to(compute.device)
         self.layers = self.mlp.layers(self.flat)
 
     def features(self, inputs: tuple[Tensor, ...]) -> Tensor:
@@ -125,12 +130,17 @@ class LatentPredictor(LatentNetwork):
     :param sizes: input, hidden and output widths.
     :param generator: source of the initial weights.
     :param learning_rate: of Adam [-].
+    :param compute: where.
     """
 
     def __init__(
-        self, sizes: tuple[int, ...], generator: torch.Generator, learning_rate: float
+        self,
+        sizes: tuple[int, ...],
+        generator: torch.Generator,
+        learning_rate: float,
+        compute: Compute = CPU,
     ) -> None:
-        super().__init__(sizes, generator)
+        super().__init__(sizes, generator, compute)
         self._gradient = torch.zeros_like(self.flat)
         self._gradients = self.mlp.layers(self._gradient)
         self._adam = Adam(self.flat, learning_rate)
@@ -169,11 +179,18 @@ class PixelNetwork:
     :param vector: length of the vector.
     :param output: number of features.
     :param generator: source of the weights, N(0, 0.1) as R3L's target network has.
+    :param compute: where.
     """
 
     def __init__(
-        self, image_size: int, vector: int, output: int, generator: torch.Generator
+        self,
+        image_size: int,
+        vector: int,
+        output: int,
+        generator: torch.Generator,
+        compute: Compute = CPU,
     ) -> None:
+        self.compute = compute
         convolutions: list[nn.Module] = []
         channels, size = 3, image_size
         for width in (16, 32, 64):
@@ -191,6 +208,7 @@ class PixelNetwork:
         with torch.no_grad():
             for weight in self.module.parameters():
                 weight.normal_(0.0, 0.1, generator=generator)
+        self.module.to(compute.device)
 
     def features(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """
@@ -201,8 +219,9 @@ class PixelNetwork:
         """
         images, vector = inputs
         values = images.permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
-        result: Tensor = self.head(torch.cat([self.image(values), vector], dim=-1))
-        return result
+        with self.compute.autocast():
+            result: Tensor = self.head(torch.cat([self.image(values), vector], dim=-1))
+        return result.float()
 
     def state(self) -> dict[str, Tensor]:
         """Weights by name."""
@@ -223,6 +242,7 @@ class PixelPredictor(PixelNetwork):
     :param output: number of features.
     :param generator: source of the initial weights.
     :param learning_rate: of Adam [-].
+    :param compute: where.
     """
 
     def __init__(
@@ -232,8 +252,9 @@ class PixelPredictor(PixelNetwork):
         output: int,
         generator: torch.Generator,
         learning_rate: float,
+        compute: Compute = CPU,
     ) -> None:
-        super().__init__(image_size, vector, output, generator)
+        super().__init__(image_size, vector, output, generator, compute)
         self._parameters = list(self.module.parameters())
         with torch.no_grad():
             for weight in self._parameters:
@@ -274,7 +295,13 @@ Trainable = LatentPredictor | PixelPredictor
 
 
 def latent_rnd(
-    latent_size: int, hidden: int, output: int, learning_rate: float, clip: float, seed: int
+    latent_size: int,
+    hidden: int,
+    output: int,
+    learning_rate: float,
+    clip: float,
+    seed: int,
+    compute: Compute = CPU,
 ) -> Rnd:
     """
     Make random network distillation on latents.
@@ -285,16 +312,23 @@ def latent_rnd(
     :param learning_rate: of the predictor [-].
     :param clip: largest reward [-].
     :param seed: of both networks.
+    :param compute: where.
     :return: the pair.
     """
     generator = torch.Generator().manual_seed(seed)
     sizes = (latent_size, hidden, hidden, output)
-    target = LatentNetwork(sizes, generator)
-    return Rnd(target, LatentPredictor(sizes, generator, learning_rate), clip)
+    target = LatentNetwork(sizes, generator, compute)
+    return Rnd(target, LatentPredictor(sizes, generator, learning_rate, compute), clip)
 
 
 def pixel_rnd(
-    image_size: int, vector: int, output: int, learning_rate: float, clip: float, seed: int
+    image_size: int,
+    vector: int,
+    output: int,
+    learning_rate: float,
+    clip: float,
+    seed: int,
+    compute: Compute = CPU,
 ) -> Rnd:
     """
     Make random network distillation on images and vectors, as R3L has it.
@@ -305,14 +339,22 @@ def pixel_rnd(
     :param learning_rate: of the predictor [-].
     :param clip: largest reward [-].
     :param seed: of both networks.
+    :param compute: where.
     :return: the pair.
     """
     generator = torch.Generator().manual_seed(seed)
-    target = PixelNetwork(image_size, vector, output, generator)
-    predictor = PixelPredictor(image_size, vector, output, generator, learning_rate)
+    target = PixelNetwork(image_size, vector, output, generator, compute)
+    predictor = PixelPredictor(image_size, vector, output, generator, learning_rate, compute)
     return Rnd(target, predictor, clip)
 
 
-def inputs_of(*arrays: np.ndarray) -> tuple[Tensor, ...]:
-    """Wrap arrays as tensors without a copy."""
-    return tuple(torch.from_numpy(array) for array in arrays)
+def inputs_of(*arrays: np.ndarray, device: str = 'cpu') -> tuple[Tensor, ...]:
+    """
+    Turn arrays into tensors, on the CPU without a copy.
+
+    :param arrays: of any shapes.
+    :param device: where the tensors are to be.
+    """
+    if device == 'cpu':
+        return tuple(torch.from_numpy(array) for array in arrays)
+    return tuple(torch.from_numpy(array).to(device) for array in arrays)

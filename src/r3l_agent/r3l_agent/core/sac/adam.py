@@ -19,6 +19,7 @@ class Adam:
         self.parameter = parameter
         self.learning_rate = learning_rate
         self.beta1, self.beta2, self.epsilon = 0.9, 0.999, 1e-8
+        # Stays on the CPU, where it is read at every step.
         self.step_count = torch.zeros(1)
         self.mean = torch.zeros_like(parameter)
         self.square = torch.zeros_like(parameter)

@@ -14,6 +14,7 @@ from r3l_agent.core.sac.losses import (
     temperature_gradient,
 )
 from r3l_agent.core.sac.networks import Mlp, Tape
+from r3l_node.core.compute import Compute, CPU
 import torch
 from torch import Tensor
 
@@ -68,19 +69,26 @@ class Sac:
     """
     Learn an actor and a critic ensemble from batches of transitions.
 
+    All random numbers are drawn on the CPU, so that they do not depend on the device.
+
     :param config: settings.
     :param seed: of the initial weights and of the action noise.
+    :param compute: where; batches have to be there.
     """
 
-    def __init__(self, config: SacConfig, seed: int) -> None:
+    def __init__(self, config: SacConfig, seed: int, compute: Compute = CPU) -> None:
         self.config = config
+        self.device = compute.device
         self.generator = torch.Generator().manual_seed(seed)
         inputs = config.observations + config.actions
-        self.actor = Mlp((config.observations, *config.hidden, 2 * config.actions))
-        self.critic = Mlp((inputs, *config.hidden, 1), config.critics, config.layer_norm)
-        self.actor_flat = self.actor.initialise(self.generator)
-        self.critic_flat = self.critic.initialise(self.generator)
+        sizes = (config.observations, *config.hidden, 2 * config.actions)
+        self.actor = Mlp(sizes, half=compute.half)
+        sizes = (inputs, *config.hidden, 1)
+        self.critic = Mlp(sizes, config.critics, config.layer_norm, compute.half)
+        self.actor_flat = self.actor.initialise(self.generator).to(self.device)
+        self.critic_flat = self.critic.initialise(self.generator).to(self.device)
         self.target_flat = self.critic_flat.clone()
+        # Stays on the CPU, where it is read at every update.
         self.log_temperature = torch.tensor([math.log(config.initial_temperature)])
         self._actor_layers = self.actor.layers(self.actor_flat)
         self._critic_layers = self.critic.layers(self.critic_flat)
@@ -120,7 +128,7 @@ class Sac:
 
     def _sample(self, observation: Tensor, tape: Tape | None = None) -> gaussian.Sample:
         shape = (len(observation), self.config.actions)
-        noise = torch.randn(shape, generator=self.generator)
+        noise = torch.randn(shape, generator=self.generator).to(self.device)
         output = self.actor.forward(self._actor_layers, observation, tape)[0]
         return gaussian.sample(output, noise)
 
@@ -152,7 +160,7 @@ class Sac:
         if self.config.critic_subset >= self.config.critics:
             return q
         order = torch.randperm(self.config.critics, generator=self.generator)
-        return q[order[: self.config.critic_subset]]
+        return q[order[: self.config.critic_subset].to(self.device)]
 
     def _update_actor(self, observation: Tensor, temperature: float) -> dict[str, Tensor]:
         actor_tape, critic_tape = Tape(), Tape()

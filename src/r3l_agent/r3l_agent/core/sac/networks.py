@@ -31,11 +31,13 @@ class Mlp:
     :param sizes: input, hidden and output widths, e.g. ``(59, 128, 128, 1)``.
     :param members: number of networks in the ensemble.
     :param layer_norm: normalise each hidden layer before its ReLU (arXiv:2302.02948, sec. 4.2).
+    :param half: multiply in bfloat16; weights, sums and everything else stay float32.
     """
 
     sizes: tuple[int, ...]
     members: int = 1
     layer_norm: bool = False
+    half: bool = False
 
     @property
     def shapes(self) -> list[tuple[int, int, int]]:
@@ -91,7 +93,7 @@ class Mlp:
             if tape is not None:
                 tape.inputs.append(h)
             # The bias comes before the norm: without one, a norm forgets how long its input is.
-            h = torch.baddbmm(bias, h, weight)
+            h = self._affine(bias, h, weight)
             if self.layer_norm:
                 z = h
                 h, mean, scale = torch.native_layer_norm(z, z.shape[-1:], None, None, 1e-5)
@@ -100,7 +102,7 @@ class Mlp:
             h = h.relu_()
         if tape is not None:
             tape.inputs.append(h)
-        return torch.baddbmm(layers[-1][1], h, layers[-1][0])
+        return self._affine(layers[-1][1], h, layers[-1][0])
 
     def backward(
         self,
@@ -133,8 +135,19 @@ class Mlp:
                     gradient, z, z.shape[-1:], mean, scale, None, None, [True, False, False]
                 )[0]
             if into is not None:
-                torch.bmm(h.transpose(1, 2), gradient, out=into[index][0])
+                self._product(h.transpose(1, 2), gradient, into[index][0])
                 torch.sum(gradient, dim=1, keepdim=True, out=into[index][1])
             if index or to_input:
-                gradient = torch.bmm(gradient, weight.transpose(1, 2))
+                gradient = self._product(gradient, weight.transpose(1, 2))
         return gradient.sum(dim=0) if to_input else gradient.new_empty(0)
+
+    def _affine(self, bias: Tensor, h: Tensor, weight: Tensor) -> Tensor:
+        if self.half:
+            return torch.bmm(h.bfloat16(), weight.bfloat16()).float().add_(bias)
+        return torch.baddbmm(bias, h, weight)
+
+    def _product(self, a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+        if not self.half:
+            return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
+        product = torch.bmm(a.bfloat16(), b.bfloat16())
+        return product.float() if out is None else out.copy_(product)
