@@ -17,6 +17,7 @@ ARGUMENTS = (
     ('driver', '', 'Of a real hand: dynamixel, or external: any controller; empty: dynamixel.'),
     ('port', '', 'Serial device of a real hand; empty: the default of the driver.'),
     ('calibration', '', 'File of r3l calibrate; empty: none.'),
+    ('model', '', 'Look of the simulated hand: primitives or robel; empty: primitives.'),
     ('set', '', 'NODE.PARAM=VALUE, several separated by ";".'),
 )
 

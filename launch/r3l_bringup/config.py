@@ -31,7 +31,7 @@ SHARED = (
     'task', 'lockstep', 'pace', 'seed', 'image_size', 'control_rate', 'latent_size',
     'joint_names', 'joint_low', 'joint_high', 'perturbation', 'profile_speed', 'torque_limit',
     'steps', 'warmup_steps', 'round_steps', 'bus_rate', 'baud_rate', 'model', 'ids', 'directions',
-    'offsets',
+    'offsets', 'hand_model',
 )  # fmt: skip
 # Lengths of the beginning of a run [env steps, images] and their largest share of a short run.
 WARM_UP = {'warmup_steps': 3, 'gather_images': 3, 'initial_negatives': 6, 'round_steps': 6}

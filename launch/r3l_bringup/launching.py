@@ -36,6 +36,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
     :raises ConfigError: one sentence, before anything starts.
     """
     given = {name: context.launch_configurations[name] for name in _TRAIN_ARGUMENTS}
+    looks = (f'all.hand_model={given["model"]}',) if given['model'] else ()
     request = Request(
         task=given['task'],
         profile=given['profile'],
@@ -47,7 +48,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
         driver=given['driver'] or None,
         port=given['port'] or None,
         calibration=given['calibration'] or None,
-        sets=tuple(text.strip() for text in given['set'].split(';') if text.strip()),
+        sets=(*looks, *(text.strip() for text in given['set'].split(';') if text.strip())),
     )
     run = prepare(request, Path(given['run']) if given['run'] else None, Path('runs'))
     # Kept open, and so locked, until the launch process ends.
@@ -61,7 +62,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
 
 _TRAIN_ARGUMENTS = (
     'task', 'profile', 'ablation', 'steps', 'seed', 'run', 'pace', 'hardware', 'driver', 'port',
-    'calibration', 'set',
+    'calibration', 'model', 'set',
 )  # fmt: skip
 
 

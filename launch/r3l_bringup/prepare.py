@@ -211,6 +211,7 @@ def _make_goals(values: Values, folder: Path) -> None:
         values['monitor']['task'],
         image_size=reward['image_size'],
         control_rate=values['agent']['control_rate'],
+        hand_model=values['hand' if hardware == 'fake' else 'sim']['hand_model'],
     )
     try:
         images = generate_goals(scene, values['monitor']['goal_count'], values['monitor']['seed'])

@@ -7,6 +7,7 @@ from math import isclose, pi
 from r3l_driver.core.config import IDS
 from r3l_driver.core.control_table import BAUD_RATES, TABLES
 from r3l_node.core.parameters import parameter, ParameterError
+from r3l_sim.core.mjcf import HAND_MODELS
 from r3l_sim.core.servo import NO_LOAD_SPEED, STALL_TORQUE
 from r3l_sim.core.tasks import TASKS
 
@@ -23,6 +24,11 @@ class WorldConfig:
     image_size: int = parameter(32, 'height and width of the camera image [px]', range=(8, 1024))
     backend: str = parameter(
         'auto', 'how the camera draws; auto takes the first that works', choices=BACKENDS
+    )
+    hand_model: str = parameter(
+        'primitives',
+        "what the hand looks like: our primitives, or the D'Claw meshes of the package robel",
+        choices=HAND_MODELS,
     )
 
 

@@ -12,6 +12,7 @@ above, z up.
 * joint 3 turns about y: positive moves the fingertip inwards.
 """
 
+from collections.abc import Mapping
 import math
 
 from r3l_sim.core import servo
@@ -35,39 +36,51 @@ FINGER_CONTACT = 'contype="1" conaffinity="7"'
 OBJECT_CONTACT = 'contype="2" conaffinity="15"'
 STATIC_CONTACT = 'contype="4" conaffinity="3"'
 NO_CONTACT = 'contype="0" conaffinity="0" group="1"'
+SEEN, HIDDEN = 1, 4  # groups of geoms
 
 
-def defaults_xml() -> str:
-    """Return the MJCF default classes that the hand's and the scenes' geoms use."""
+def defaults_xml(group: int = SEEN) -> str:
+    """
+    Return the MJCF default classes that the hand's and the scenes' geoms use.
+
+    :param group: of the hand's geoms; `HIDDEN` under a skin.
+    """
+    unseen = f'contype="0" conaffinity="0" group="{group}"'
     return f"""
     <geom condim="3" friction="0.8 0.005 0.0001" solref="0.008 1" margin="0"/>
     <default class="servo">
       <joint damping="{servo.GEARBOX_DAMPING}" armature="{servo.ARMATURE}"
              frictionloss="{servo.FRICTION_LOSS}"/>
-      <geom type="box" rgba="0.16 0.16 0.18 1" mass="0.082" {NO_CONTACT}/>
+      <geom type="box" rgba="0.16 0.16 0.18 1" mass="0.082" {unseen}/>
     </default>
     <default class="bracket">
-      <geom type="box" rgba="0.45 0.46 0.50 1" mass="0.012" {NO_CONTACT}/>
+      <geom type="box" rgba="0.45 0.46 0.50 1" mass="0.012" {unseen}/>
     </default>
     <default class="tip">
       <geom type="capsule" rgba="0.93 0.93 0.90 1" mass="0.025" friction="1.0 0.005 0.0001"
-            group="1"/>
+            group="{group}"/>
+    </default>
+    <default class="palm">
+      <geom type="cylinder" rgba="0.75 0.75 0.78 1" {unseen}/>
     </default>
     <default class="plastic">
       <geom friction="0.7 0.004 0.0001" group="1"/>
     </default>"""
 
 
-def hand_xml(mount_height: float) -> str:
+def hand_xml(mount_height: float, skin: Mapping[str, str] | None = None) -> str:
     """
     Return the MJCF body of the whole hand.
 
     :param mount_height: height of the mount above the table [m].
+    :param skin: MJCF of what else is seen of the parts palm, base, link1, link2 and link3.
     """
-    fingers = ''.join(_finger_xml(k) for k in FINGERS)
+    skin = skin or {}
+    fingers = ''.join(_finger_xml(k, skin) for k in FINGERS)
     return f"""
     <body name="mount" pos="0 0 {mount_height}">
-      <geom name="palm" type="cylinder" size="0.075 0.004" rgba="0.75 0.75 0.78 1" {NO_CONTACT}/>
+      <geom name="palm" class="palm" size="0.075 0.004"/>
+      {skin.get('palm', '')}
       {fingers}
     </body>"""
 
@@ -83,24 +96,29 @@ def actuators_xml() -> str:
     )
 
 
-def _finger_xml(k: int) -> str:
+def _finger_xml(k: int, skin: Mapping[str, str]) -> str:
     azimuth = FINGER_AZIMUTH[k - 1]
     x = BASE_RADIUS * math.cos(math.radians(azimuth))
     y = BASE_RADIUS * math.sin(math.radians(azimuth))
+    base, link1, link2, link3 = (skin.get(p, '') for p in ('base', 'link1', 'link2', 'link3'))
     # Only the fingertip and the servo above it can reach the object: the rest is for the eye.
     return f"""
       <body name="finger{k}_base" pos="{x:.5f} {y:.5f} -0.003" euler="0 0 {azimuth}">
         <geom class="servo" size="0.0170 0.0140 0.0140" pos="-0.010 0 -0.0142"/>
+        {base}
         <body name="finger{k}_link1" pos="0 0 -0.01425">
           <joint name="finger{k}_joint1" axis="1 0 0" range="-27.5 27.5" class="servo"/>
+          {link1}
           <geom class="bracket" size="0.0115 0.0130 0.0160" pos="0 0 -0.018"/>
           <geom class="servo" size="0.0142 0.0150 0.0215" pos="0 0 -0.0545"/>
           <body name="finger{k}_link2" pos="0 0 -{LINK_1}">
             <joint name="finger{k}_joint2" axis="0 1 0" range="-90 90" class="servo"/>
+            {link2}
             <geom class="bracket" size="0.0130 0.0115 0.0160" pos="0 0 -0.018"/>
             <geom class="servo" size="0.0150 0.0142 0.0215" pos="0 0 -0.0545" {FINGER_CONTACT}/>
             <body name="finger{k}_link3" pos="0 0 -{LINK_2}">
               <joint name="finger{k}_joint3" axis="0 1 0" range="-100 100" class="servo"/>
+              {link3}
               <geom class="bracket" size="0.0130 0.0115 0.0150" pos="0 0 -0.016"/>
               <geom class="tip" fromto="0 0 -0.030 0 0 -{LINK_3}" size="{TIP_RADIUS}"
                     {FINGER_CONTACT}/>

@@ -3,11 +3,21 @@
 
 from dataclasses import dataclass
 
-from r3l_sim.core.hand import actuators_xml, defaults_xml, hand_xml, STATIC_CONTACT
+from r3l_sim.core import robel
+from r3l_sim.core.hand import (
+    actuators_xml,
+    defaults_xml,
+    hand_xml,
+    HIDDEN,
+    SEEN,
+    STATIC_CONTACT,
+)
 from r3l_sim.core.scenes.base import CameraPose, SceneSpec
 
 TASK_CAMERA = 'task'  # what the robot sees
 WIDE_CAMERA = 'wide'  # the whole hand, for people
+# How the hand looks: our own primitives, or the meshes of the real D'Claw over them.
+HAND_MODELS = ('primitives', 'robel')
 WIDE = CameraPose(azimuth=155.0, elevation=-22.0, distance=0.62, target=(0.0, 0.0, 0.16))
 
 SKY = """<asset>
@@ -42,6 +52,7 @@ def build(
     timestep: float,
     look: Look = PLAIN,
     camera: CameraPose | None = None,
+    hand_model: str = HAND_MODELS[0],
 ) -> str:
     """
     Return the MJCF document of a scene with the hand above it.
@@ -50,9 +61,12 @@ def build(
     :param timestep: physics step; 2 to 5 ms are stable [s].
     :param look: drawing quality.
     :param camera: pose of the task camera; the scene's own by default.
+    :param hand_model: one of `HAND_MODELS`; the meshes go to MuJoCo beside the document.
     """
     shadows = 'true' if look.shadows else 'false'
     sky = SKY if look.sky else ''
+    skinned = hand_model == 'robel'
+    meshes = f'<asset>{robel.assets_xml()}</asset>' if skinned else ''
     return f"""<mujoco model="dclaw_{scene.name}">
   <compiler angle="degree" autolimits="true"/>
   <option timestep="{timestep!r}" integrator="implicitfast" cone="elliptic" solver="Newton"
@@ -66,7 +80,8 @@ def build(
     <headlight ambient="0.35 0.35 0.35" diffuse="0.45 0.45 0.45" specular="0 0 0"/>
   </visual>
   {sky}
-  <default>{defaults_xml()}
+  {meshes}
+  <default>{defaults_xml(HIDDEN if skinned else SEEN)}
   </default>
   <worldbody>
     <light directional="true" pos="0.3 -0.2 1" dir="-0.3 0.2 -1" diffuse="0.45 0.45 0.45"
@@ -75,7 +90,7 @@ def build(
     {WIDE.to_xml(WIDE_CAMERA)}
     <geom name="table" type="plane" size="0.5 0.5 0.05" rgba="0.62 0.60 0.55 1"
           {STATIC_CONTACT}/>
-    {hand_xml(scene.mount_height)}
+    {hand_xml(scene.mount_height, robel.skin() if skinned else None)}
     {scene.body_xml}
   </worldbody>
   <actuator>

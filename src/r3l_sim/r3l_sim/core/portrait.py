@@ -17,19 +17,20 @@ INSET = 5  # enlargement of the robot's 32x32 image in the corner
 POSE = (-0.2, 0.30, 0.45, 0.1, -0.75, 0.9, 0.30, 0.15, 0.60)
 
 
-def portrait(task: str = 'valve') -> NDArray[np.uint8]:
+def portrait(task: str = 'valve', hand_model: str = 'primitives') -> NDArray[np.uint8]:
     """
     Draw hand and object, with what the robot's camera sees in the corner.
 
     :param task: name of the task.
+    :param hand_model: how the hand looks, see `r3l_sim.core.mjcf.HAND_MODELS`.
     :return: shape (480, 640, 3), RGB.
     """
-    scene = Scene(task, look=FINE)
+    scene = Scene(task, look=FINE, hand_model=hand_model)
     scene.reset(angle=0.9)
     for _ in range(6):
         scene.step(np.array(POSE))
     picture = scene.picture(SIZE, WIDE_CAMERA)
-    plain = Scene(task)
+    plain = Scene(task, hand_model=hand_model)
     plain.load_state(scene.save_state())
     view = plain.picture(plain.size, TASK_CAMERA).repeat(INSET, 0).repeat(INSET, 1)
     side = len(view)
@@ -41,4 +42,4 @@ def portrait(task: str = 'valve') -> NDArray[np.uint8]:
 
 
 if __name__ == '__main__':
-    write_atomic(Path(sys.argv[2]), png(portrait(sys.argv[1])))
+    write_atomic(Path(sys.argv[2]), png(portrait(sys.argv[1], *sys.argv[3:])))

@@ -10,6 +10,7 @@ from r3l_node.core.errors import ConfigError
 from r3l_sim.core import hand, mjcf
 from r3l_sim.core.backends import create_renderer, mujoco, Renderer
 from r3l_sim.core.config import SceneConfig
+from r3l_sim.core.robel import load_meshes
 from r3l_sim.core.scenes.base import CameraPose
 from r3l_sim.core.servo import ServoConfig, setpoint_speed
 from r3l_sim.core.tasks import task_named
@@ -37,6 +38,7 @@ class Scene:
     :param servos: what the servos may do; the defaults if None.
     :param camera: pose of the camera; the scene's own if None.
     :param look: drawing quality.
+    :param hand_model: how the hand looks, one of `r3l_sim.core.mjcf.HAND_MODELS`.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Scene:
         servos: ServoConfig | None = None,
         camera: CameraPose | None = None,
         look: mjcf.Look = mjcf.PLAIN,
+        hand_model: str = mjcf.HAND_MODELS[0],
     ) -> None:
         if not 0.1 <= control_rate <= 1.0 / MAX_TIMESTEP:
             raise ValueError(f'control_rate is {control_rate} Hz: expected 0.1 to 250 Hz')
@@ -59,8 +62,10 @@ class Scene:
         self.period = 1.0 / control_rate
         self._substeps = math.ceil(self.period / MAX_TIMESTEP - 1e-9)
         self._servos = servos or ServoConfig()
-        xml = mjcf.build(self.task.scene, self.period / self._substeps, look, camera)
-        self._model = mujoco.MjModel.from_xml_string(xml)
+        timestep = self.period / self._substeps
+        xml = mjcf.build(self.task.scene, timestep, look, camera, hand_model)
+        meshes = load_meshes() if hand_model == 'robel' else {}
+        self._model = mujoco.MjModel.from_xml_string(xml, meshes)
         limit = self._servos.torque_limit
         self._model.actuator_forcerange[:] = [[-limit, limit]]
         self._wanted_backend = backend
@@ -80,6 +85,7 @@ class Scene:
             control_rate=config.control_rate,
             backend=config.backend,
             servos=ServoConfig(config.profile_speed, config.torque_limit),
+            hand_model=config.hand_model,
         )
 
     def _attach(self) -> None:

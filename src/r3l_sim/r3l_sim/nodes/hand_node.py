@@ -54,6 +54,7 @@ class HandNode(Node):
             image_size=config.image_size,
             control_rate=config.control_rate,
             backend=config.backend,
+            hand_model=config.hand_model,
         )
         self._period = round(SECOND / config.control_rate)
         self._cycle = 0  # bus cycles since the last observation
