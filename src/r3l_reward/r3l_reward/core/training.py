@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_node.core.compute import Compute
 from r3l_reward.core.config import RewardConfig
 from r3l_reward.core.negatives import Encode, Negatives
 from r3l_reward.core.rounds import Rounds
@@ -29,7 +30,7 @@ class ClassifierTraining:
     :param reset_goals: of a second classifier, of the same kind; None: there is one only.
     :param features: length of the features that the robot senses; 0: it senses images.
     :param slack: steps that are kept beyond the capacity, see ``Negatives``.
-    :raises ConfigError: if the run's files do not fit.
+    :raises ConfigError: if the run's files or the device do not fit.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ClassifierTraining:
         self.config = config
         self.goals = goals
         self.reset_goals = reset_goals
+        self._compute = Compute.named(config.device, config.precision, node='reward')
         self.negatives = Negatives(
             folder and folder / 'replay' / 'reward',
             kind=config.input,
@@ -65,9 +67,7 @@ class ClassifierTraining:
         if self.rounds.restored is not None:
             self.schedule.resume(self.rounds.restored.env_steps)
         if self.config.input == 'pixels':
-            self.rounds.set_trainer(
-                trainer_of(self.config, self.goals, self.reset_goals, self.config.seed)
-            )
+            self._set_trainer(self.goals, self.reset_goals)
 
     def set_encoder(self, encode: Encode) -> None:
         """
@@ -78,8 +78,12 @@ class ClassifierTraining:
         self.negatives.set_encoder(encode)
         goals = encode(self.goals)
         reset = None if self.reset_goals is None else encode(self.reset_goals)
-        self.rounds.set_trainer(trainer_of(self.config, goals, reset, self.config.seed))
+        self._set_trainer(goals, reset)
         self._train()
+
+    def _set_trainer(self, goals: Examples, reset: Examples | None) -> None:
+        config = self.config
+        self.rounds.set_trainer(trainer_of(config, goals, reset, config.seed, self._compute))
 
     @property
     def encodes(self) -> bool:
