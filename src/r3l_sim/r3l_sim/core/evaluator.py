@@ -8,7 +8,14 @@ from r3l_node.core.weights import Tensors, WeightsError
 from r3l_perception.core.vae import from_weights
 from r3l_sim.core.config import EvaluatorConfig
 from r3l_sim.core.deployed import DeployedPolicy
-from r3l_sim.core.evaluation import Act, evaluate, EvaluationResult, hold_still, random_motion
+from r3l_sim.core.evaluation import (
+    Act,
+    evaluate,
+    EvaluationResult,
+    hold_still,
+    random_motion,
+    Watch,
+)
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
 from r3l_sim.core.records import BASELINES, write_baselines
 from r3l_sim.core.scene import Scene
@@ -31,13 +38,21 @@ class Evaluator:
         self._scene = Scene.from_config(config)
         self._starts = self._scene.task.starts(config.starts, config.starts_seed)
 
-    def evaluate(self, encoder: Model, policy: Model, *, film: bool = True) -> EvaluationResult:
+    def evaluate(
+        self,
+        encoder: Model,
+        policy: Model,
+        *,
+        film: bool = True,
+        watch: Watch = lambda scenes: None,
+    ) -> EvaluationResult:
         """
         Evaluate the deployed policy of some weights.
 
         :param encoder: tensors and metadata of the encoder.
         :param policy: tensors and metadata of the policy.
         :param film: keep pictures for a film strip.
+        :param watch: shown the scenes of all starts, at the start and after each step.
         :raises WeightsError: if the weights are not usable, or not together.
         :raises EvaluationStoppedError: if `stop` said so.
         """
@@ -50,16 +65,19 @@ class Evaluator:
             raise WeightsError(
                 f'the encoder expects images of {size} px: the camera gives {self._scene.size[0]}'
             )
-        return self.run(DeployedPolicy(vae, *policy), film=film)
+        return self.run(DeployedPolicy(vae, *policy), film=film, watch=watch)
 
-    def run(self, act: Act, *, film: bool = False) -> EvaluationResult:
+    def run(
+        self, act: Act, *, film: bool = False, watch: Watch = lambda scenes: None
+    ) -> EvaluationResult:
         """
         Evaluate any behaviour.
 
         :param act: see `r3l_sim.core.evaluation.evaluate`.
         :param film: keep pictures for a film strip.
+        :param watch: shown the scenes of all starts, at the start and after each step.
         """
-        return evaluate(self._scene, act, self._starts, film=film, stop=self._stop)
+        return evaluate(self._scene, act, self._starts, film=film, stop=self._stop, watch=watch)
 
     def baselines(self, seed: int = 0) -> dict[str, EvaluationResult]:
         """
