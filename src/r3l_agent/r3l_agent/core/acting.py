@@ -71,7 +71,7 @@ def policy_action(
     vector = episode.version.spec.assemble(
         observation.latent,
         episode.latent if same else observation.latent,
-        joint_range.normalise(observation.joint_position),
+        (episode.version.senses or joint_range).normalise(observation.joint_position),
         episode.previous_action,
     )
     rng = np.random.default_rng([seed, 1, sequence])

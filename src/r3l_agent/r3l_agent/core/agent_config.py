@@ -7,7 +7,8 @@ from math import pi
 from r3l_node.core.parameters import parameter, ParameterError
 
 JOINT_NAMES = tuple(f'finger{finger}_joint{joint}' for finger in (1, 2, 3) for joint in (1, 2, 3))
-PERTURBATIONS = ('rnd', 'random', 'none')
+PERTURBATIONS = ('rnd', 'goals', 'random', 'none')
+LEARNED = ('rnd', 'goals')  # those that have a policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,14 @@ class AgentConfig:
     )
     perturbation: str = parameter(
         'rnd',
-        'what acts between two task episodes: the learned novelty seeker, random motion or none',
+        'what acts between two task episodes: the learned novelty seeker, a learned way back to '
+        'start states, random motion or none',
         choices=PERTURBATIONS,
+    )
+    resets: bool = parameter(
+        False,
+        'reset the world before every episode and act by the task policy alone: episodic '
+        'learning with instruments (an oracle, without ROS only)',
     )
     joint_tolerance: float = parameter(
         0.05, 'largest |stamp of joints - stamp of image|, not in lockstep [s]', range=(0.0, 10.0)

@@ -39,9 +39,18 @@ class Alternation:
 
     :param config: settings of the agent.
     :param state: where an earlier life of the agent stopped; None: a new run.
+    :param joints: number of proprioceptive values; None: one for each joint that is commanded.
+    :param homing: control steps of homing left at that moment; None: all.
     """
 
-    def __init__(self, config: AgentConfig, state: AgentState | None = None) -> None:
+    def __init__(
+        self,
+        config: AgentConfig,
+        state: AgentState | None = None,
+        *,
+        joints: int | None = None,
+        homing: int | None = None,
+    ) -> None:
         self.config = config
         self.policies = PolicyStore()
         self.dropped = 0
@@ -54,7 +63,9 @@ class Alternation:
         self._gate = SafetyGate(config.driver, self._period)
         self._after_fault = False
         # The hand may be anywhere when a run begins, and after a restart.
-        self._homing = config.homing_steps
+        self._homing = config.homing_steps if homing is None else homing
+        self._joints = self._home.shape if joints is None else (joints,)
+        self._ends = False
         self._episode: Episode | None = None
         self._answered = Decision(stamp=-1, phase=Phase.WAITING)
         self._phase = Phase.WAITING
@@ -76,6 +87,15 @@ class Alternation:
     def step(self) -> int:
         """Control step within the running episode; 0 between two episodes."""
         return self._episode.step if self._episode else 0
+
+    @property
+    def homing(self) -> int:
+        """Control steps of homing that are left."""
+        return self._homing
+
+    def end_episode(self) -> None:
+        """Let the running episode end with the next observation, because the world ended there."""
+        self._ends = self._episode is not None
 
     @property
     def policy_version(self) -> int:
@@ -161,8 +181,8 @@ class Alternation:
 
     def _fault(self, observation: Observation) -> str:
         joints = observation.joint_position
-        if joints.shape != self._home.shape:
-            return f'{joints.size} joint positions: expected {self._home.size}'
+        if joints.shape != self._joints:
+            return f'{joints.size} joint positions: expected {self._joints[0]}'
         if not np.isfinite(joints).all():
             return 'joint positions are not finite'
         if not np.isfinite(observation.latent).all():
@@ -275,7 +295,8 @@ class Alternation:
         return ''
 
     def _next_policy(self) -> PolicyKind:
-        if self.config.perturbation == 'none' or self._state.turn % 2 == 0:
+        alone = self.config.perturbation == 'none' or self.config.resets
+        if alone or self._state.turn % 2 == 0:
             return PolicyKind.TASK
         return PolicyKind.PERTURBATION
 
@@ -283,6 +304,7 @@ class Alternation:
         episode, state, config = self._episode, self._state, self.config
         assert episode is not None
         last = episode.step >= config.episode_steps or state.env_steps >= config.steps
+        last, self._ends = last or self._ends, False
         action = self._zeros if last else self._choose(episode, observation)
         if action is None:
             return self._drop(observation, 'action is not finite')
@@ -306,7 +328,8 @@ class Alternation:
         self._state = replace(state, sequence=state.sequence + 1, env_steps=taken, ends=ends)
         if last:
             self._episode = None
-            self._homing = config.homing_steps
+            # A reset brings the robot home, too.
+            self._homing = 1 if config.resets else config.homing_steps
             return self._go_home(observation, step)
         episode.remember(observation, action)
         phase = PHASE_OF[episode.policy]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_agent.core.observation import ObservationSpec
+from r3l_agent.core.observation import JointRange, ObservationSpec
 
 Array = NDArray[np.float32]
 Positions = NDArray[np.float64]
@@ -65,12 +65,14 @@ class PolicyVersion:
     :param version: of the weights, from 1 [-].
     :param spec: layout of the observation that its actors expect.
     :param actors: the actor of each learned policy.
+    :param senses: range that normalises proprioception; None: that of the commands.
     """
 
     env_steps: int
     version: int
     spec: ObservationSpec
     actors: dict[PolicyKind, Actor]
+    senses: JointRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

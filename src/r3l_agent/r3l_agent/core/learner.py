@@ -2,18 +2,30 @@
 """Task policy and perturbation controller: what they learn from, and how."""
 
 from collections.abc import Mapping
+from functools import partial
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_agent.core.agent_config import LEARNED
 from r3l_agent.core.learner_config import LearningConfig
-from r3l_agent.core.observation import JointRange, ObservationSpec
+from r3l_agent.core.observation import HAND, JointRange, Layout, ObservationSpec
 from r3l_agent.core.policy import describe
-from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Replay, Row, TASK
+from r3l_agent.core.replay.buffer import (
+    PERTURBATION,
+    RANDOM,
+    Replay,
+    RESET,
+    Row,
+    SUCCESS,
+    TASK,
+)
 from r3l_agent.core.rnd.model import inputs_of, latent_rnd, pixel_rnd, Rnd, STD_DECAY, STD_FLOOR
 from r3l_agent.core.sac.learner import Batch, Sac, SacConfig
-from r3l_perception.core.vae import from_weights as encoder_from_weights
-from r3l_perception.core.vae import Vae
+from r3l_node.core.compute import Compute, scalars
+from r3l_perception.core.encoders import Encoder, encoder_from_weights
 from r3l_reward.core.vice import RewardModel
 import torch
 from torch import Tensor
@@ -34,6 +46,7 @@ class Learner:
     :param latent_size: length of the encoder's latent.
     :param seed: of all weights, samples and noise.
     :param folder: where the replay lives; None keeps it in memory.
+    :param layout: where what is stored differs from a hand with a camera.
     """
 
     def __init__(
@@ -43,21 +56,31 @@ class Learner:
         latent_size: int,
         seed: int = 0,
         folder: Path | None = None,
+        layout: Layout = HAND,
     ) -> None:
         self.config = config
+        self.compute = Compute.named(config.device, config.precision, node='learner')
         self.joints = joints
         self.seed = seed
         self.updates = 0
-        self.spec = ObservationSpec(latent_size, len(joints.low), config.history)
+        self.layout = layout
+        # Range of proprioception other than that of the joints commanded; set by the owner.
+        self.senses: JointRange | None = None
+        actions = len(joints.low)
+        self.spec = ObservationSpec(latent_size, actions, config.history)
+        if layout.joints is not None:
+            self.spec = ObservationSpec(latent_size, layout.joints, config.history, actions)
         self.replay = Replay(
-            folder, config.capacity, config.image_size, latent_size, len(joints.low)
+            folder, config.capacity, config.image_size, latent_size, actions, layout
         )
-        self.encoder: Vae | None = None
+        self.encoder: Encoder | None = None
         self.reward_model: RewardModel | None = None
         self.reward_version = 0
-        self._reward_std = 1.0
-        self.task = Sac(self._sac_config(), seed)
-        self.perturbation = Sac(self._sac_config(), seed + 1)
+        # Rewards the perturbation for leading back to where attempts begin.
+        self.reset_model: RewardModel | None = None
+        self._reward_std = [1.0, 1.0]
+        self.task = Sac(self._sac_config(), seed, self.compute)
+        self.perturbation = Sac(self._sac_config(), seed + 1, self.compute)
         self._deployed = self.task.actor_flat.clone()
         self.task_rnd = self._rnd(seed + 2) if config.task_novelty else None
         self.perturbation_rnd = self._rnd(seed + 3)
@@ -68,7 +91,7 @@ class Learner:
         config = self.config
         return SacConfig(
             observations=self.spec.size,
-            actions=self.spec.joints,
+            actions=self.spec.action_size,
             hidden=config.hidden,
             critics=config.critics,
             critic_subset=config.critic_subset,
@@ -81,19 +104,22 @@ class Learner:
         )
 
     def _rnd(self, seed: int) -> Rnd:
-        config = self.config
-        output, rate, clip = config.rnd_output, config.rnd_learning_rate, config.rnd_clip
+        config, spec = self.config, self.spec
+        rest = (config.rnd_output, config.rnd_learning_rate, config.rnd_clip, seed, self.compute)
         if config.rnd_input == 'latent':
-            return latent_rnd(self.spec.latent_size, config.rnd_hidden, output, rate, clip, seed)
-        return pixel_rnd(config.image_size, 2 * self.spec.joints, output, rate, clip, seed)
+            return latent_rnd(spec.latent_size, config.rnd_hidden, *rest)
+        return pixel_rnd(config.image_size, spec.joints + spec.action_size, *rest)
 
     def add(self, row: Row) -> None:
         """
         Store one observation with the action that answered it.
 
-        :param row: joint positions in rad; they are kept in units of the command range.
+        :param row: joint positions in rad; they are kept in units of the command range. Other
+            proprioception is kept as it is.
         """
-        self.replay.append(row._replace(joint_position=self.joints.normalise(row.joint_position)))
+        if self.layout.joints is None:
+            row = row._replace(joint_position=self.joints.normalise(row.joint_position))
+        self.replay.append(row)
 
     def set_encoder(self, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
         """
@@ -104,15 +130,15 @@ class Learner:
         :raises ValueError: if its latent has another length, or it is no encoder.
         """
         encoder = encoder_from_weights(tensors, metadata)
-        if encoder.config.latent_size != self.spec.latent_size:
+        if encoder.latent_size != self.spec.latent_size:
             raise ValueError(
-                f'the encoder has latents of {encoder.config.latent_size}: '
+                f'the encoder has latents of {encoder.latent_size}: '
                 f'expected {self.spec.latent_size}'
             )
         self.encoder = encoder
         self.replay.encode(self.encode)
 
-    def encode(self, images: NDArray[np.uint8]) -> Array:
+    def encode(self, images: NDArray[Any]) -> Array:
         """
         Map images to latents.
 
@@ -134,19 +160,31 @@ class Learner:
         :param tensors: weights by name.
         :param metadata: as the classifier published them.
         :param version: > 0, another one for other weights.
-        :raises ValueError: if these are not the weights of a classifier.
+        :raises ValueError: if these are not the weights of a classifier, or of two where the
+            perturbation needs its own.
         """
-        self.reward_model = RewardModel.from_weights(tensors, metadata)
-        self.reward_version = version
+        device = self.compute.device
+        model = RewardModel.from_weights(tensors, metadata, device=device)
+        if self.config.perturbation == 'goals':
+            self.reset_model = RewardModel.from_weights(
+                tensors, metadata, reset=True, device=device
+            )
+        self.reward_model, self.reward_version = model, version
 
     def ready(self) -> bool:
         """Whether there is an encoder, a classifier and a transition to learn from."""
         return (
             self.encoder is not None
-            and self.reward_model is not None
+            and (self.reward_model is not None or self.oracle)
+            and (self.reset_model is not None or self.config.perturbation != 'goals')
             and self.replay.transitions(self._pool(TASK)) > 0
             and self.replay.transitions(self._pool(PERTURBATION)) > 0
         )
+
+    @property
+    def oracle(self) -> bool:
+        """Whether the task policy is rewarded by the world itself."""
+        return self.config.reward_source == 'environment'
 
     def _pool(self, policy: int) -> tuple[int, ...]:
         return (RANDOM, TASK, PERTURBATION) if self.config.share_replay else (RANDOM, policy)
@@ -163,7 +201,7 @@ class Learner:
         else:
             self._deployed.copy_(self.task.actor_flat)
         due = self.updates % self.config.perturbation_interval == 0
-        if due and self.config.perturbation == 'rnd':
+        if due and self.config.perturbation in LEARNED:
             slots = self.replay.sample(rng, self.config.batch, self._pool(PERTURBATION))
             turn = self.updates // self.config.perturbation_interval
             actor = turn % self.config.actor_interval == 0
@@ -173,7 +211,7 @@ class Learner:
 
     def _task_batch(self, slots: NDArray[np.int64]) -> Batch:
         rows, steps = self.replay.ahead(slots, self.config.n_step)
-        reward = torch.from_numpy(self._reward(rows))
+        (reward,) = self._tensors(self._reward(rows))
         if self.task_rnd is not None:
             novelty = self._novelty(self.task_rnd, slots, rows)
             reward = reward + self.config.task_novelty * novelty
@@ -182,8 +220,12 @@ class Learner:
 
     def _perturbation_batch(self, slots: NDArray[np.int64]) -> Batch:
         rows, steps = self.replay.ahead(slots, self.config.n_step)
-        reward = self._novelty(self.perturbation_rnd, slots, rows)
-        self._metrics['rnd/reward_mean'] = reward[0].mean()
+        if self.config.perturbation == 'goals':
+            (reward,) = self._tensors(self._scaled(self._classified(rows, RESET), RESET))
+            self._metrics['reset/reward_mean'] = reward[0].mean()
+        else:
+            reward = self._novelty(self.perturbation_rnd, slots, rows)
+            self._metrics['rnd/reward_mean'] = reward[0].mean()
         return self._batch(slots, rows, steps, reward)
 
     def _novelty(self, rnd: Rnd, slots: NDArray[np.int64], rows: NDArray[np.int64]) -> Tensor:
@@ -200,33 +242,49 @@ class Learner:
     def _rnd_inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
         arrays = self.replay.arrays
         if self.config.rnd_input == 'latent':
-            return inputs_of(arrays['latent'][rows])
-        vector = [arrays['joint_position'][rows], arrays['previous_action'][rows]]
-        return inputs_of(arrays['image'][rows], np.concatenate(vector, axis=-1))
+            return self._tensors(arrays['latent'][rows])
+        vector = [self._proprioception(rows), arrays['previous_action'][rows]]
+        return self._tensors(arrays['image'][rows], np.concatenate(vector, axis=-1))
+
+    def _tensors(self, *arrays: NDArray[np.generic]) -> tuple[Tensor, ...]:
+        return inputs_of(*arrays, device=self.compute.device)
 
     def _reward(self, slots: NDArray[np.int64]) -> Array:
-        """Reward each row, shape (steps, batch); the first ones tell the scale."""
-        model = self.reward_model
-        if model is None:
-            raise ValueError('no classifier yet: expected set_reward first')
-        logit = self.replay.logits(slots, self.reward_version, self.score)
-        reward = np.asarray(model.reward(logit), np.float32)
+        reward = self._own_reward(slots) if self.oracle else self._classified(slots)
+        return self._scaled(reward)
+
+    def _scaled(self, reward: Array, which: int = SUCCESS) -> Array:
+        """Normalise rewards, shape (steps, batch), if asked to; the first ones tell the scale."""
         if self.config.normalise_reward:
             std = float(reward[0].std())
-            self._reward_std = STD_DECAY * self._reward_std + (1.0 - STD_DECAY) * std
-            reward = reward / np.float32(max(self._reward_std, STD_FLOOR))
+            self._reward_std[which] = STD_DECAY * self._reward_std[which] + (1.0 - STD_DECAY) * std
+            reward = reward / np.float32(max(self._reward_std[which], STD_FLOOR))
         return reward
 
-    def score(self, slots: NDArray[np.int64]) -> Array:
-        """
-        Compute the classifier's logits of stored rows.
+    def _own_reward(self, slots: NDArray[np.int64]) -> Array:
+        reward: Array = self.replay.arrays['reward'][slots]
+        return reward
 
-        :param slots: shape (count,).
-        :return: shape (count,) [nat].
-        """
-        model = self.reward_model
+    def _model(self, which: int) -> RewardModel:
+        model = self.reset_model if which == RESET else self.reward_model
         if model is None:
             raise ValueError('no classifier yet: expected set_reward first')
+        return model
+
+    def _classified(self, slots: NDArray[np.int64], which: int = SUCCESS) -> Array:
+        score = partial(self.score, which=which)
+        logit = self.replay.logits(slots, self.reward_version, score, which)
+        return np.asarray(self._model(which).reward(logit), np.float32)
+
+    def score(self, slots: NDArray[np.int64], which: int = SUCCESS) -> Array:
+        """
+        Compute a classifier's logits of stored rows.
+
+        :param slots: shape (count,).
+        :param which: ``SUCCESS``, or ``RESET`` for the second classifier.
+        :return: shape (count,) [nat].
+        """
+        model = self._model(which)
         field = 'latent' if model.input == 'latent' else 'image'
         return model.logits(self.replay.arrays[field][slots])
 
@@ -235,9 +293,13 @@ class Learner:
         return self.spec.assemble(
             arrays['latent'][slots],
             arrays['latent'][self.replay.preceding(slots)],
-            arrays['joint_position'][slots],
+            self._proprioception(slots),
             arrays['previous_action'][slots],
         )
+
+    def _proprioception(self, slots: NDArray[np.int64]) -> Array:
+        values: Array = self.replay.arrays['joint_position'][slots]
+        return values if self.senses is None else self.senses.normalise(values)
 
     def _batch(
         self,
@@ -250,24 +312,25 @@ class Learner:
         terminal = np.zeros(len(slots), np.float32)
         if not self.config.bootstrap_switch:
             terminal[self.replay.arrays['last'][rows[-1]]] = 1.0
+        if self.layout.outcomes:
+            terminal[self.replay.arrays['terminal'][rows[-1]]] = 1.0
         arrays = (
             self._observation(slots),
             self.replay.arrays['action'][slots],
             self._observation(rows[-1]),
             terminal,
         )
-        observation, action, next_observation, end = inputs_of(*arrays)
+        observation, action, next_observation, end = self._tensors(*arrays)
         if len(rows) == 1:
             return Batch(observation, action, reward[0], next_observation, end)
         weights = self._powers[:-1, None] * (np.arange(len(rows))[:, None] < steps)
-        total = (torch.from_numpy(weights) * reward).sum(dim=0)
-        discount = torch.from_numpy(self._powers[steps])
+        factors, discount = self._tensors(weights, self._powers[steps])
+        total = (factors * reward).sum(dim=0)
         return Batch(observation, action, total, next_observation, end, discount)
 
     def metrics(self) -> dict[str, float]:
         """Return the newest scalars by name (SB3's names, and ``rnd/``, ``perturbation/``)."""
-        found = {name: float(value) for name, value in self._metrics.items()}
-        return found | {'train/n_updates': float(self.updates)}
+        return scalars(self._metrics) | {'train/n_updates': float(self.updates)}
 
     def policy_weights(self) -> tuple[Tensors, dict[str, str]]:
         """
@@ -282,10 +345,10 @@ class Learner:
             'deployed': self._deployed,
         }
         for name, flat in flats.items():
-            for index, (weight, bias) in enumerate(self.task.actor.layers(flat)):
+            for index, (weight, bias) in enumerate(self.task.actor.layers(flat.cpu())):
                 tensors[f'{name}.weight{index}'] = weight[0].numpy().copy()
                 tensors[f'{name}.bias{index}'] = bias[0, 0].numpy().copy()
-        return tensors, describe(self.spec, self.joints)
+        return tensors, describe(self.spec, self.joints, self.senses)
 
     def state(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
         """
@@ -293,11 +356,11 @@ class Learner:
 
         :return: arrays by name and the metadata.
         """
-        tensors: dict[str, NDArray[np.generic]] = {'deployed': self._deployed.numpy().copy()}
+        tensors: dict[str, NDArray[np.generic]] = {'deployed': self._deployed.cpu().numpy().copy()}
         for prefix, part in self._parts().items():
             for name, value in part.state().items():
-                tensors[f'{prefix}.{name}'] = value.numpy().copy()
-        metadata = {'updates': str(self.updates), 'reward_std': repr(self._reward_std)}
+                tensors[f'{prefix}.{name}'] = value.cpu().numpy().copy()
+        metadata = {'updates': str(self.updates), 'reward_std': json.dumps(self._reward_std)}
         return tensors, describe(self.spec, self.joints) | metadata
 
     def _parts(self) -> dict[str, Sac | Rnd]:
@@ -332,4 +395,6 @@ class Learner:
             )
         self._deployed.copy_(torch.from_numpy(np.array(tensors['deployed'])))
         self.updates = int(metadata['updates'])
-        self._reward_std = float(metadata['reward_std'])
+        found = json.loads(metadata['reward_std'])
+        # Runs of before there could be two classifiers have one number here.
+        self._reward_std = found if isinstance(found, list) else [found, 1.0]

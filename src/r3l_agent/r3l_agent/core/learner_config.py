@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from r3l_agent.core.agent_config import PERTURBATIONS
+from r3l_node.core.compute import device_parameter, precision_parameter
 from r3l_node.core.parameters import parameter
 
 
@@ -22,8 +24,10 @@ class LearningConfig:
     )
     perturbation: str = parameter(
         'rnd',
-        'what moves the object between attempts: novelty, random motion or nothing',
-        choices=('rnd', 'random', 'none'),
+        'what moves the object between attempts: a policy that seeks novelty, one that a second '
+        'classifier of reward.reset_goals draws back to where attempts begin (with photos of '
+        'start states a backward policy), random motion or nothing',
+        choices=PERTURBATIONS,
     )
     bootstrap_switch: bool = parameter(
         True, 'value what follows a switch of the policy, which ends no task'
@@ -57,6 +61,12 @@ class LearningConfig:
         'share of the task actor that moves into the deployed one per update; 0 deploys itself',
         range=(0.0, 1.0),
     )
+    reward_source: str = parameter(
+        'classifier',
+        "where the task policy's reward comes from: the classifier, or the world itself (an "
+        'oracle, without ROS only)',
+        choices=('classifier', 'environment'),
+    )
     normalise_reward: bool = parameter(
         False, "divide the classifier's reward by its running standard deviation"
     )
@@ -73,3 +83,5 @@ class LearningConfig:
     rnd_output: int = parameter(64, 'features of the random network', range=(1, 8192))
     rnd_learning_rate: float = parameter(1e-4, 'of the predictor [-]', range=(1e-7, 1.0))
     rnd_clip: float = parameter(10.0, 'largest novelty reward [-]', range=(0.1, 1e6))
+    device: str = device_parameter()
+    precision: str = precision_parameter()

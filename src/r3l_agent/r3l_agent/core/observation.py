@@ -19,28 +19,35 @@ class ObservationSpec:
     The difference of two latents carries the velocity of the object, which one image cannot show.
 
     :param latent_size: length of the encoder's latent [-].
-    :param joints: number of joints, which is the length of an action too [-].
+    :param joints: number of joints, or of whatever else a robot senses of itself [-].
     :param history: 1 for the latent alone, 2 for the latent and its change [-].
+    :param actions: length of an action; None: as many as joints [-].
     """
 
     latent_size: int
     joints: int = 9
     history: int = 2
+    actions: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse a layout that no policy could use."""
         if self.history not in (1, 2):
             raise ValueError(f'history is {self.history}: expected 1 or 2')
-        if self.latent_size < 1 or self.joints < 1:
+        if self.latent_size < 1 or self.joints < 0 or self.action_size < 1:
             raise ValueError(
-                f'latent_size is {self.latent_size} and joints is {self.joints}: '
-                'expected at least 1 each'
+                f'latent_size is {self.latent_size}, joints is {self.joints} and actions is '
+                f'{self.action_size}: expected at least 1, 0 and 1'
             )
 
     @property
     def size(self) -> int:
         """Length of the observation vector [-]."""
-        return self.latent_size * self.history + 2 * self.joints
+        return self.latent_size * self.history + self.joints + self.action_size
+
+    @property
+    def action_size(self) -> int:
+        """Length of an action [-]."""
+        return self.joints if self.actions is None else self.actions
 
     def assemble(
         self, latent: Array, previous_latent: Array, joint_position: Array, last_action: Array
@@ -52,13 +59,34 @@ class ObservationSpec:
         :param previous_latent: that of the observation before in the same episode, or ``latent``
             itself where an episode begins; shape (..., latent_size).
         :param joint_position: normalised to -1..1 over the command range, shape (..., joints).
-        :param last_action: the action before, in -1..1, shape (..., joints).
+        :param last_action: the action before, in -1..1, shape (..., actions).
         :return: shape (..., size), float32.
         """
         parts = [latent, joint_position, last_action]
         if self.history == 2:
             parts.insert(1, latent - previous_latent)
         return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """
+    What is stored of an observation, where it is not that of a hand with a camera.
+
+    :param joints: proprioceptive values; None: as many as actions.
+    :param features: length of the features that stand in for an image; 0: there are images.
+    :param outcomes: whether the world's own rewards and terminal states are stored.
+    :param slack: rows kept beyond the replay's capacity but never sampled, so that a run can go
+        back by as many.
+    """
+
+    joints: int | None = None
+    features: int = 0
+    outcomes: bool = False
+    slack: int = 0
+
+
+HAND = Layout()
 
 
 @dataclass(frozen=True, slots=True)

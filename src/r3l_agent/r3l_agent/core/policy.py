@@ -23,12 +23,15 @@ class Policy:
 
     :param layers: per layer a weight, shape (in, out), and a bias, shape (out,).
     :param spec: layout of the observation that it was trained on.
-    :param joints: command range that normalises joint positions and scales actions.
+    :param joints: command range that scales actions and, without ``senses``, normalises joint
+        positions.
+    :param senses: range that normalises proprioception.
     """
 
     layers: tuple[tuple[Array, Array], ...]
     spec: ObservationSpec
     joints: JointRange
+    senses: JointRange | None = None
 
     @classmethod
     def from_weights(
@@ -51,6 +54,9 @@ class Policy:
             values = json.loads(metadata['policy'])
             spec = ObservationSpec(**values['observation'])
             joints = JointRange(tuple(values['low']), tuple(values['high']))
+            senses = values.get('senses')
+            if senses is not None:
+                senses = JointRange(tuple(senses['low']), tuple(senses['high']))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f'the policy weights describe no observation ({error})') from error
         count = sum(name.startswith(f'{which}.weight') for name in tensors)
@@ -64,12 +70,12 @@ class Policy:
                 )
             layers.append((np.ascontiguousarray(weight), np.ascontiguousarray(bias)))
             size = bias.shape[0]
-        if size != 2 * spec.joints or not layers:
+        if size != 2 * spec.action_size or not layers:
             raise ValueError(
-                f'policy {which!r} has {size} outputs: expected {2 * spec.joints}, a mean and a '
-                'log standard deviation per joint'
+                f'policy {which!r} has {size} outputs: expected {2 * spec.action_size}, a mean '
+                'and a log standard deviation per joint'
             )
-        return cls(tuple(layers), spec, joints)
+        return cls(tuple(layers), spec, joints, senses)
 
     def act(self, observation: Array, rng: np.random.Generator | None = None) -> Array:
         """
@@ -92,12 +98,15 @@ class Policy:
         return result
 
 
-def describe(spec: ObservationSpec, joints: JointRange) -> dict[str, str]:
+def describe(
+    spec: ObservationSpec, joints: JointRange, senses: JointRange | None = None
+) -> dict[str, str]:
     """
     Write what ``Policy.from_weights`` needs to know beside the arrays.
 
     :param spec: layout of the observation.
     :param joints: command range.
+    :param senses: range of the proprioception, where that is another one.
     :return: metadata of a weights file or message.
     """
     observation = {
@@ -105,5 +114,13 @@ def describe(spec: ObservationSpec, joints: JointRange) -> dict[str, str]:
         'joints': spec.joints,
         'history': spec.history,
     }
-    values = {'observation': observation, 'low': joints.low, 'high': joints.high}
+    if spec.actions is not None:
+        observation['actions'] = spec.actions
+    values: dict[str, object] = {
+        'observation': observation,
+        'low': joints.low,
+        'high': joints.high,
+    }
+    if senses is not None:
+        values['senses'] = {'low': senses.low, 'high': senses.high}
     return {'model': MODEL, 'policy': json.dumps(values)}

@@ -1,9 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
 """The newest policy versions, and which of them may act next."""
 
-from r3l_agent.core.decision import PolicyVersion
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+from r3l_agent.core.decision import PolicyKind, PolicyVersion
+from r3l_agent.core.policy import Policy
+from r3l_node.core.weights import WeightsError
 
 KEPT = 10
+
+
+def read_version(
+    tensors: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, str],
+    env_steps: int,
+    version: int,
+    actions: int,
+    kinds: Sequence[PolicyKind] = (PolicyKind.TASK,),
+) -> PolicyVersion:
+    """
+    Make a version of what the learner published.
+
+    :param tensors: arrays by name.
+    :param metadata: as published with them.
+    :param env_steps: env step up to whose data it was trained.
+    :param version: of the weights, from 1.
+    :param actions: number of joints that the agent moves.
+    :param kinds: policies that it must hold.
+    :raises WeightsError: one sentence, if it does not hold them for that many joints.
+    """
+    try:
+        actors = {
+            kind: Policy.from_weights(tensors, metadata, kind.name.lower()) for kind in kinds
+        }
+    except ValueError as error:
+        raise WeightsError(f'policy weights version {version}: {error}') from error
+    first = actors[kinds[0]]
+    if first.spec.action_size != actions:
+        raise WeightsError(
+            f'policy weights version {version} move {first.spec.action_size} joints: '
+            f'expected {actions}'
+        )
+    return PolicyVersion(env_steps, version, first.spec, dict(actors), first.senses)
 
 
 class PolicyStore:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_agent.core.learner import Learner
-from r3l_agent.core.observation import JointRange
+from r3l_agent.core.learner import Learner, Tensors
+from r3l_agent.core.observation import HAND, JointRange, Layout
 from r3l_agent.core.replay.buffer import Row
 from r3l_agent.core.schedule import ClassifierSchedule, Model, updates_due
 from r3l_agent.core.training_config import LearnerConfig
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 from r3l_node.core.weights import digest, load, pack, save
-from r3l_perception.core.vae import from_weights as encoder_from_weights
+from r3l_perception.core.encoders import encoder_from_weights
 from r3l_reward.core.vice import RewardModel
 
 LEARNER_FILE = 'learner.safetensors'
@@ -30,16 +30,18 @@ class Training:
     Count experience and updates, and keep what a restart needs.
 
     :param config: settings.
+    :param layout: where what is stored differs from a hand with a camera.
+    :param keep: write and read checkpoints of its own; otherwise the owner keeps ``state``.
     :raises ConfigError: if the run folder holds the state of another task or architecture.
     """
 
-    def __init__(self, config: LearnerConfig) -> None:
+    def __init__(self, config: LearnerConfig, layout: Layout = HAND, *, keep: bool = True) -> None:
         self.config = config
-        self._folder = Path(config.run) / 'checkpoints' if config.run else None
+        self._folder = Path(config.run) / 'checkpoints' if config.run and keep else None
         replay = Path(config.run) / 'replay' / 'learner' if config.run else None
         joints = JointRange(config.joint_low, config.joint_high)
         try:
-            self.learner = Learner(config, joints, config.latent_size, config.seed, replay)
+            self.learner = Learner(config, joints, config.latent_size, config.seed, replay, layout)
         except ConfigError:
             raise
         except ValueError as error:
@@ -134,6 +136,8 @@ class Training:
         """
         config = self.config
         found = RewardModel.from_weights(model.tensors, model.metadata)
+        if config.perturbation == 'goals':
+            RewardModel.from_weights(model.tensors, model.metadata, reset=True)
         size = config.latent_size if found.input == 'latent' else config.image_size
         if found.size != size:
             raise ValueError(
@@ -184,6 +188,24 @@ class Training:
 
         :raises WeightsError: if it holds a value that is not finite; the old one is kept.
         """
+        tensors, metadata = self.state()
+        data = pack(tensors, metadata)
+        self._good = (tensors, metadata)
+        if self._folder is not None:
+            write_atomic(self._folder / LEARNER_FILE, data)
+            save(self._folder / POLICY_FILE, *self.described_policy())
+
+    def described_policy(self) -> tuple[Tensors, dict[str, str]]:
+        """Return the policies as they are kept for tools: arrays by name and the metadata."""
+        policy, described = self.learner.policy_weights()
+        described = described | {
+            'env_steps': str(self.policy_steps),
+            'version': str(self.policy_version),
+        }
+        return policy, described
+
+    def state(self) -> State:
+        """Copy everything but the replay: arrays by name and the metadata."""
         tensors, metadata = self.learner.state()
         counts = {
             'task': self.config.task,
@@ -195,17 +217,7 @@ class Training:
             'encoder_version': self.encoder_version,
             'encoder_digest': self._encoder_digest,
         }
-        metadata = metadata | {f'run.{name}': str(value) for name, value in counts.items()}
-        data = pack(tensors, metadata)
-        self._good = (tensors, metadata)
-        if self._folder is not None:
-            write_atomic(self._folder / LEARNER_FILE, data)
-            policy, described = self.learner.policy_weights()
-            described = described | {
-                'env_steps': str(self.policy_steps),
-                'version': str(self.policy_version),
-            }
-            save(self._folder / POLICY_FILE, policy, described)
+        return tensors, metadata | {f'run.{name}': str(value) for name, value in counts.items()}
 
     def _restore(self) -> bool:
         path = self._folder / LEARNER_FILE if self._folder is not None else None
@@ -213,6 +225,24 @@ class Training:
             self._recount(0)
             return False
         tensors, metadata = load(path)
+        self.load(tensors, metadata, path)
+        self._recount(int(metadata['run.rows']))
+        return True
+
+    def load(
+        self,
+        tensors: Mapping[str, NDArray[np.generic]],
+        metadata: Mapping[str, str],
+        path: Path,
+    ) -> None:
+        """
+        Continue from what ``state`` returned.
+
+        :param tensors: arrays by name.
+        :param metadata: as returned with them.
+        :param path: of the file that it was read from, for messages.
+        :raises ConfigError: naming the file, if it is of another task or architecture.
+        """
         task = metadata.get('run.task')
         if task != self.config.task:
             raise ConfigError(f'{path} belongs to task {task!r}: expected {self.config.task!r}')
@@ -222,8 +252,6 @@ class Training:
         except (KeyError, ValueError, RuntimeError) as error:
             raise ConfigError(f'{path}: {error}') from error
         self._good = (dict(tensors), dict(metadata))
-        self._recount(int(metadata['run.rows']))
-        return True
 
     def _read_counts(self, metadata: Mapping[str, str]) -> None:
         self.env_steps = int(metadata['run.env_steps'])

@@ -69,6 +69,15 @@ class Worker:
         """Start the thread."""
         self._thread.start()
 
+    def drain(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """
+        Do all there is to do in the caller's thread; instead of ``start``.
+
+        :param stop: asked before every update; True leaves the rest undone.
+        """
+        while not stop() and self._turn():
+            pass
+
     def put_row(self, row: Row, encoder_version: int) -> None:
         """Queue one observation."""
         self.received += not row.last
@@ -192,11 +201,16 @@ class Worker:
 
     def _models_known(self) -> bool:
         training = self.training
-        return training.learner.encoder is not None and training.classifiers.newest() is not None
+        learner = training.learner
+        if learner.oracle:
+            return learner.encoder is not None
+        return learner.encoder is not None and training.classifiers.newest() is not None
 
     def _classifier_late(self) -> bool:
         training = self.training
-        if not training.config.lockstep or not training.classifiers.late(training.env_steps):
+        if training.learner.oracle or not training.config.lockstep:
+            return False
+        if not training.classifiers.late(training.env_steps):
             return False
         if self._waits('the classifier'):
             return True
@@ -227,7 +241,11 @@ class Worker:
         if now >= self._next_save:
             self._save()
             self._next_save = now + self.training.config.checkpoint_seconds
-        training = self.training
+        self.measure()
+
+    def measure(self) -> None:
+        """Tell the scalars when enough steps have been taken."""
+        now, training = monotonic(), self.training
         then, steps, updates = self._measured
         if training.env_steps - steps >= training.config.metrics_steps:
             made = training.learner.updates

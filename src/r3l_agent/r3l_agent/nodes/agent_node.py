@@ -5,7 +5,7 @@ from collections import deque
 from pathlib import Path
 from time import monotonic
 
-from r3l_agent.core.agent_config import AgentConfig
+from r3l_agent.core.agent_config import AgentConfig, LEARNED
 from r3l_agent.core.agent_state import AgentState, AgentStateError
 from r3l_agent.core.alternation import Alternation
 from r3l_agent.core.decision import Decision, Observation, Phase, PolicyKind
@@ -69,7 +69,7 @@ class AgentNode(Node):
         self._scores = EpisodeScores()
         self._pending: tuple[Observation, Image] | None = None
         self._shown: tuple[Phase, int] = (Phase.UNSPECIFIED, -1)
-        learned = self._config.perturbation == 'rnd'
+        learned = self._config.perturbation in LEARNED
         self._kinds = (PolicyKind.TASK, PolicyKind.PERTURBATION) if learned else (PolicyKind.TASK,)
         self._malformed = 0
         self._reserved = 0

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from r3l_agent.core.decision import PolicyKind, PolicyVersion, Step
-from r3l_agent.core.policy import Policy
+from r3l_agent.core.policy_store import read_version
 from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Row, TASK
 from r3l_agent.core.safety import DriverState
 from r3l_msgs.msg import Latent, SafetyState, Transition, Weights
-from r3l_node.core.weights import WeightsError
 from r3l_node.nodes.fields import float_array, float_field, MessageError
 from r3l_node.nodes.images import image_array
 from r3l_node.nodes.weights import read_weights
@@ -111,19 +110,7 @@ def policy_version(
     :raises WeightsError: one sentence, if it does not hold them for that many joints.
     """
     tensors, metadata = read_weights(message, 'policy')
-    try:
-        actors = {
-            kind: Policy.from_weights(tensors, metadata, kind.name.lower()) for kind in kinds
-        }
-    except ValueError as error:
-        raise WeightsError(f'policy weights version {message.version}: {error}') from error
-    spec = actors[kinds[0]].spec
-    if spec.joints != joints:
-        raise WeightsError(
-            f'policy weights version {message.version} move {spec.joints} joints: '
-            f'expected {joints}'
-        )
-    return PolicyVersion(message.env_steps, message.version, spec, dict(actors))
+    return read_version(tensors, metadata, message.env_steps, message.version, joints, kinds)
 
 
 def read_transition(
@@ -143,11 +130,9 @@ def read_transition(
     if message.policy not in (RANDOM, TASK, PERTURBATION):
         raise MessageError(f'policy is {message.policy}: expected {RANDOM} to {PERTURBATION}')
     version = message.encoder_version
-    actions = {}
-    for name in ('previous_action', 'action'):
-        actions[name] = float_array(getattr(message, name), joints, name=name)
-        if np.abs(actions[name]).max() > 1.0:
-            raise MessageError(f'{name} has a value beyond 1: expected -1 to 1')
+    previous_action, action = (
+        _action(message, name, joints) for name in ('previous_action', 'action')
+    )
     row = Row(
         sequence=message.sequence,
         policy=message.policy,
@@ -155,7 +140,15 @@ def read_transition(
         last=message.last,
         image=image_array(message.image, (image_size, image_size)),
         joint_position=float_array(message.joint_position, joints, name='joint_position'),
+        previous_action=previous_action,
+        action=action,
         latent=float_array(message.latent_mean, latent_size if version else 0, name='latent_mean'),
-        **actions,
     )
     return row, version
+
+
+def _action(message: Transition, name: str, joints: int) -> NDArray[np.float32]:
+    values = float_array(getattr(message, name), joints, name=name)
+    if np.abs(values).max() > 1.0:
+        raise MessageError(f'{name} has a value beyond 1: expected -1 to 1')
+    return values

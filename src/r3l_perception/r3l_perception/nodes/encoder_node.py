@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from r3l_msgs.msg import Latent, Weights
-from r3l_node.core.errors import ConfigError
-from r3l_node.core.files import write_atomic
+from r3l_node.core.compute import Compute
 from r3l_node.core.ring import MappedRing
-from r3l_node.core.weights import load, pack, save
+from r3l_node.core.weights import pack
 from r3l_node.nodes import qos
 from r3l_node.nodes.diagnostics import Diagnostics, Level, Report
 from r3l_node.nodes.fields import float_field
@@ -21,8 +20,8 @@ from r3l_node.nodes.metrics import MetricsPublisher
 from r3l_node.nodes.parameters import declare
 from r3l_node.nodes.weights import weights_message
 from r3l_perception.core.config import EncoderConfig
-from r3l_perception.core.picture import comparison, png
-from r3l_perception.core.vae import from_weights, to_weights, Vae
+from r3l_perception.core.stored import keep_vae, stored_vae
+from r3l_perception.core.vae import to_weights, Vae
 from r3l_perception.nodes.training import TrainingThread
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -32,7 +31,6 @@ import torch
 
 # The VAE is trained once and frozen.
 VERSION = 1
-PREVIEW_IMAGES = 8
 POLL_PERIOD = 0.05  # [s]
 
 
@@ -55,6 +53,7 @@ class EncoderNode(Node):
         self._config = declare(self, EncoderConfig)
         torch.set_num_threads(1)
         config = self._config
+        self._compute = Compute.named(config.device, config.precision, node='encoder')
         self._run = Path(config.run) if config.run else None
         self._side = (config.image_size, config.image_size)
         self._vae: Vae | None = None
@@ -69,7 +68,7 @@ class EncoderNode(Node):
             config.gather_images,
             {'image': ((*self._side, 3), np.uint8)},
         )
-        stored = self._stored_vae()
+        stored = stored_vae(config)
         self._latents = self.create_publisher(Latent, 'latent', qos.OBSERVATION)
         self._weights = self.create_publisher(Weights, 'encoder/weights', qos.WEIGHTS)
         self._preview = self.create_publisher(Image, 'encoder/reconstruction', qos.VIEW)
@@ -130,7 +129,7 @@ class EncoderNode(Node):
         count = len(self._images)
         self.get_logger().info(f'training the VAE on {count} images')
         images = np.asarray(self._images.arrays['image'][:count])
-        self._training = TrainingThread(images, self._config, self._config.seed)
+        self._training = TrainingThread(images, self._config, self._config.seed, self._compute)
         self._poll_timer = self.create_timer(POLL_PERIOD, self._poll, clock=self._steady)
 
     def _poll(self) -> None:
@@ -145,21 +144,12 @@ class EncoderNode(Node):
             return
         self._training = self._poll_timer = None
         self.destroy_timer(timer)
-        self._keep(vae)
+        if self._run is not None:
+            keep_vae(self._run, vae, self._images.arrays['image'][: len(self._images)])
         self._use(vae)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._on_image(waiting)
-
-    def _keep(self, vae: Vae) -> None:
-        if self._run is None:
-            return
-        count = len(self._images)
-        chosen = np.linspace(0, count - 1, min(count, PREVIEW_IMAGES)).astype(int)
-        images = self._images.arrays['image'][chosen]
-        picture = comparison(images, vae.decode(vae.encode(images)[0]))
-        write_atomic(self._run / 'reconstructions.png', png(picture))
-        save(self._checkpoint(self._run), *to_weights(vae))
 
     def _use(self, vae: Vae) -> None:
         self._vae = vae
@@ -167,27 +157,6 @@ class EncoderNode(Node):
         data = pack(*to_weights(vae))
         self._weights.publish(weights_message('encoder', VERSION, self._images.count, data, stamp))
         self.get_logger().info('encoding with a frozen VAE')
-
-    def _stored_vae(self) -> Vae | None:
-        """Read the weights of the parameter ``weights``, or those that this run trained."""
-        given = Path(self._config.weights) if self._config.weights else None
-        kept = self._checkpoint(self._run) if self._run is not None else None
-        path = kept if kept is not None and kept.exists() else given
-        if path is None:
-            return None
-        try:
-            tensors, metadata = load(path)
-            vae = from_weights(tensors, metadata, expected=self._config)
-        except ConfigError as error:
-            text = str(error)
-            raise ConfigError(text if str(path) in text else f'{path}: {text}') from error
-        if kept is not None and path != kept:
-            save(kept, tensors, metadata)
-        return vae
-
-    @staticmethod
-    def _checkpoint(folder: Path) -> Path:
-        return folder / 'checkpoints' / 'encoder.safetensors'
 
     def _publish_preview(self) -> None:
         msg, vae = self._newest, self._vae

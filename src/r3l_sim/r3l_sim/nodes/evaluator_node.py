@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 
+from r3l_agent.core.marks import Marks
 from r3l_msgs.msg import AgentStatus, Evaluation, GroundTruth, Weights
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
@@ -21,7 +22,6 @@ from r3l_sim.core.coverage import Coverage
 from r3l_sim.core.evaluation import EvaluationResult, EvaluationStoppedError
 from r3l_sim.core.evaluator import Evaluator
 from r3l_sim.core.records import COVERAGE, film_name, last_film, write_film
-from r3l_sim.core.schedule import Schedule
 from r3l_sim.core.tasks import task_named
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -45,7 +45,7 @@ class EvaluatorNode(Node):
         self._config = config = declare(self, EvaluatorConfig)
         self._task = task_named(config.task)
         self._run = Path(config.run) if config.run else None
-        self._schedule = Schedule(config.every, last_film(self._run) if self._run else None)
+        self._schedule = Marks(config.every, last_film(self._run) if self._run else None)
         self._newest: Weights | None = None
         self._encoder: Weights | None = None
         self._env_steps = 0

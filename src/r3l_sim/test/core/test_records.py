@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from r3l_agent.core.marks import Marks
 from r3l_sim.core import state_file
 from r3l_sim.core.coverage import Coverage, CoverageError
 from r3l_sim.core.scene import Scene, StateError
-from r3l_sim.core.schedule import Schedule
 from r3l_sim.core.tasks import TASKS
 from r3l_sim.core.tasks.base import BINS
 
@@ -73,19 +73,19 @@ def test_a_foreign_coverage_file_is_refused(text: str) -> None:
 
 
 def test_the_first_policy_and_one_per_mark_are_due() -> None:
-    schedule = Schedule(every=100)
+    schedule = Marks(every=100)
     offered = [25, 50, 99, 110, 150, 199, 230, 475, 499, 500]
     assert [steps for steps in offered if schedule.due(steps)] == [25, 110, 230, 475, 500]
 
 
 def test_after_a_restart_the_first_policy_is_not_due_again() -> None:
-    schedule = Schedule(every=100, done=110)
+    schedule = Marks(every=100, done=110)
     assert not schedule.due(150)
     assert schedule.due(210)
 
 
 def test_the_last_policy_is_due_once_unless_it_was_evaluated() -> None:
-    schedule = Schedule(every=100)
+    schedule = Marks(every=100)
     assert schedule.due(100)
     assert not schedule.final(100)
     assert schedule.final(130)

@@ -56,7 +56,7 @@ class TrainConfig:
                 raise ConfigError(f'{name}: expected one of {", ".join(PARTS)} before __')
             for taker in takers:
                 changed[taker][alone] = value
-        parts = {
+        parts: dict[str, Any] = {
             name: build(PARTS[name], {**flatten(getattr(self, name)), **own}, node=name)
             for name, own in changed.items()
             if own

@@ -9,7 +9,7 @@ computed again by any later encoder or classifier.
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,12 +17,14 @@ from r3l_agent.core.observation import HAND, Layout
 from r3l_node.core.ring import MappedRing
 
 Array = NDArray[np.float32]
-Images = NDArray[np.uint8] | NDArray[np.float32]
+Images = NDArray[Any]  # or features
 Indices = NDArray[np.int64]
 
 RANDOM, TASK, PERTURBATION = 1, 2, 3
 POLICIES = (RANDOM, TASK, PERTURBATION)
 UNSCORED = 0
+# Whose logits: the classifier of success, or that of states to begin from (perturbation goals).
+SUCCESS, RESET = 0, 1
 
 
 class Row(NamedTuple):
@@ -118,8 +120,8 @@ class Replay:
         self.ring = MappedRing(path, capacity + layout.slack, fields)
         self.arrays = self.ring.arrays
         self._pairs = {policy: _Pairs(capacity) for policy in POLICIES}
-        self._logit = np.zeros(self.ring.capacity, np.float32)
-        self._scored_by = np.full(self.ring.capacity, UNSCORED, np.int64)
+        self._logit = np.zeros((2, self.ring.capacity), np.float32)
+        self._scored_by = np.full((2, self.ring.capacity), UNSCORED, np.int64)
         for row in range(self.ring.count - len(self.ring), self.ring.count):
             self._link(row)
 
@@ -155,7 +157,7 @@ class Replay:
         if not row.latent.size:
             fields['latent'] = np.zeros(self.arrays['latent'].shape[1:], np.float32)
         index = self.ring.append(**fields)
-        self._scored_by[index % self.ring.capacity] = UNSCORED
+        self._scored_by[:, index % self.ring.capacity] = UNSCORED
         self._link(index)
 
     def interrupt(self, sequence: int) -> None:
@@ -258,37 +260,49 @@ class Replay:
         """Return the slots of the rows before, or the slots themselves where episodes begin."""
         return np.where(self.arrays['first'][slots], slots, (slots - 1) % self.ring.capacity)
 
-    def logits(self, slots: Indices, version: int, score: Callable[[Indices], Array]) -> Array:
+    def logits(
+        self,
+        slots: Indices,
+        version: int,
+        score: Callable[[Indices], Array],
+        which: int = SUCCESS,
+    ) -> Array:
         """
-        Look the classifier's logits up; compute those of rows that this version has not seen.
+        Look a classifier's logits up; compute those of rows that this version has not seen.
 
-        :param slots: rows, shape (size,).
+        :param slots: rows, any shape.
         :param version: of the classifier, > 0.
         :param score: computes the logits of slots, shape (count,) [nat].
-        :return: shape (size,) [nat].
+        :param which: ``SUCCESS`` or ``RESET``.
+        :return: same shape [nat].
         """
-        stale = slots[self._scored_by[slots] != version]
+        logit, scored_by = self._logit[which], self._scored_by[which]
+        stale = slots[scored_by[slots] != version]
         if stale.size:
             stale = np.unique(stale)
-            self._logit[stale] = score(stale)
-            self._scored_by[stale] = version
-        return self._logit[slots]
+            logit[stale] = score(stale)
+            scored_by[stale] = version
+        found: Array = logit[slots]
+        return found
 
-    def scores(self, version: int) -> tuple[Indices, Array]:
+    def scores(self, version: int, which: int = SUCCESS) -> tuple[Indices, Array]:
         """
         Copy the logits that a classifier has given so far.
 
         :param version: of the classifier.
+        :param which: ``SUCCESS`` or ``RESET``.
         :return: slots and logits, each of shape (scored,).
         """
-        slots = np.flatnonzero(self._scored_by == version)
-        return slots, self._logit[slots]
+        slots = np.flatnonzero(self._scored_by[which] == version)
+        return slots, self._logit[which, slots]
 
-    def load_scores(self, version: int, slots: Indices, logits: Array) -> None:
+    def load_scores(
+        self, version: int, slots: Indices, logits: Array, which: int = SUCCESS
+    ) -> None:
         """
         Take the logits of a classifier, as ``scores`` returned them.
 
         Scored again in other company they could differ in their last bits.
         """
-        self._logit[slots] = logits
-        self._scored_by[slots] = version
+        self._logit[which, slots] = logits
+        self._scored_by[which, slots] = version

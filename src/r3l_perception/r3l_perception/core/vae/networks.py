@@ -63,6 +63,11 @@ class Vae(nn.Module):
         if generator is not None:
             self._initialise(generator)
 
+    @property
+    def latent_size(self) -> int:
+        """Length of a latent."""
+        return self.config.latent_size
+
     def prepare(self, images: NDArray[np.uint8] | Tensor) -> Tensor:
         """
         Convert camera images to the values that the likelihood describes.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which policy versions are evaluated."""
+"""Which policy versions are evaluated, in the graph and without it."""
 
 
-class Schedule:
+class Marks:
     """
     Pick the first policy ever, the first one past every mark, and the last one.
 
