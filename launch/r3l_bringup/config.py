@@ -18,7 +18,7 @@ from typing import Any
 from r3l_bringup import hardware
 from r3l_bringup.graph import ALL_NODES, NodeSpec
 from r3l_bringup.hardware import EVERY, graph_of, Values
-from r3l_bringup.paths import config_folder, names
+from r3l_bringup.paths import config_folder, module_file, names
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import build, flatten, specs
 import yaml
@@ -72,6 +72,7 @@ def resolve(request: Request) -> Values:
     _check_shared(values)
     if {'reward', 'agent'} <= values.keys():
         _check_warm_up(values)
+        _check_reset_goals(values)
     return values
 
 
@@ -122,7 +123,7 @@ def _files(request: Request, nodes: Iterable[NodeSpec]) -> Iterable[Values]:
     """Read the files of a request; what they say of nodes of another hardware is left out."""
     absent = {spec.name for spec in ALL_NODES} - {spec.name for spec in nodes}
     layers = [
-        _named('tasks', 'task', request.task),
+        _task(request.task),
         _named('profiles', 'profile', request.profile),
         _overlay(request.profile, request.task),
     ]
@@ -130,6 +131,14 @@ def _files(request: Request, nodes: Iterable[NodeSpec]) -> Iterable[Values]:
         layers.append(_named('ablations', 'ablation', request.ablation))
     for layer in layers:
         yield {node: own for node, own in layer.items() if node not in absent}
+
+
+def _task(name: str) -> Values:
+    """Read the file of a task; that of a ``MODULE:NAME`` is NAME.yaml beside the module."""
+    module, _, own = name.rpartition(':')
+    if not module:
+        return _named('tasks', 'task', name)
+    return _sections(module_file(module).with_name(f'{own}.yaml'))
 
 
 def _overlay(profile: str, task: str) -> Values:
@@ -275,6 +284,16 @@ def _check_warm_up(values: Values) -> None:
         raise ConfigError(
             f'agent.warmup_steps is {warm_up}: expected at least {first}, when the classifier is '
             'trained first (reward.initial_negatives in whole reward.round_steps)'
+        )
+
+
+def _check_reset_goals(values: Values) -> None:
+    """Refuse a second classifier that nobody would listen to."""
+    given, perturbation = values['reward']['reset_goals'], values['agent']['perturbation']
+    if given and perturbation != 'goals':
+        raise ConfigError(
+            f"reward.reset_goals is '{given}' and perturbation is {perturbation}: expected "
+            'perturbation goals, or no reset_goals'
         )
 
 

@@ -38,7 +38,7 @@ def from_simulator(task: str, count: int, seed: int, size: int, out: Path) -> in
     from r3l_sim.core.scene import Scene
 
     check_new(out)
-    if task not in names('tasks'):
+    if ':' not in task and task not in names('tasks'):
         raise ConfigError(f"task is '{task}': expected one of {', '.join(names('tasks'))}")
     scene = Scene(task, image_size=size)
     try:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 import os
 from pathlib import Path
 import sys
 
 from r3l_bringup.graph import NodeSpec
+from r3l_node.core.errors import ConfigError
 
 PACKAGE = 'r3l_bringup'
 
@@ -34,6 +36,34 @@ def config_folder() -> Path:
 def names(kind: str) -> list[str]:
     """Return the names of the parameter files of a kind: tasks, profiles or ablations."""
     return sorted(path.stem for path in (config_folder() / kind).glob('*.yaml'))
+
+
+def module_file(module: str) -> Path:
+    """
+    Return the file of a Python module, which is not imported.
+
+    :raises ConfigError: if Python does not find it.
+    """
+    try:
+        found = find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    if found is None or found.origin is None:
+        raise ConfigError(
+            f"there is no module '{module}': expected one in the current folder or in PYTHONPATH"
+        )
+    return Path(found.origin)
+
+
+def module_root(module: str) -> Path:
+    """
+    Return the folder that must be in PYTHONPATH for a module to be found.
+
+    :raises ConfigError: if Python does not find it.
+    """
+    path = module_file(module)
+    depth = module.count('.') + (path.name == '__init__.py')
+    return path.resolve().parents[depth]
 
 
 def workspace() -> Path:

@@ -12,7 +12,8 @@ import sys
 from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment, run_domain
 from r3l_bringup.graph import NodeSpec, ros_arguments
-from r3l_bringup.paths import command
+from r3l_bringup.hardware import Values
+from r3l_bringup.paths import command, module_root
 from r3l_bringup.prepare import lock, prepare
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
@@ -67,7 +68,7 @@ def train(
     print(f'{"continuing" if run.resumed else "run folder"} {run.folder}', flush=True)
     try:
         with run_domain() as domain, Screen(run.folder) as screen:
-            environment = graph_environment(domain)
+            environment = graph_environment(domain) | _path_of_task(run.values)
             screen.say(f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}')
             started = [*programs(run.config_file, run.graph), *([VIEWER] if viewer else [])]
             runner = Runner(started, run.folder, environment, screen.tick, screen.say)
@@ -76,6 +77,15 @@ def train(
         os.close(held)
     _say_how_it_ended(run.folder, code)
     return code
+
+
+def _path_of_task(values: Values) -> dict[str, str]:
+    """Return the environment in which the nodes find a task of another package."""
+    module = values['monitor']['task'].rpartition(':')[0]
+    if not module:
+        return {}
+    folders = [str(module_root(module)), os.environ.get('PYTHONPATH', '')]
+    return {'PYTHONPATH': os.pathsep.join(folder for folder in folders if folder)}
 
 
 def _say_how_it_ended(folder: Path, code: int) -> None:

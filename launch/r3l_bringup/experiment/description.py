@@ -66,7 +66,13 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """Name of the run's folder."""
-        parts = [self.task, self.profile, self.ablation, self.label, f's{self.seed}']
+        parts = [
+            self.task.rpartition(':')[2],
+            self.profile,
+            self.ablation,
+            self.label,
+            f's{self.seed}',
+        ]
         return '-'.join(part for part in parts if part)
 
     @property

@@ -9,7 +9,7 @@ from r3l_driver.core.control_table import BAUD_RATES, TABLES
 from r3l_node.core.parameters import parameter, ParameterError
 from r3l_sim.core.mjcf import HAND_MODELS
 from r3l_sim.core.servo import NO_LOAD_SPEED, STALL_TORQUE
-from r3l_sim.core.tasks import TASKS
+from r3l_sim.core.tasks import task_named
 
 BACKENDS = ('auto', 'egl', 'osmesa', 'rays')
 
@@ -19,7 +19,7 @@ class WorldConfig:
     """The simulated world and its camera."""
 
     run: str = parameter('', 'absolute path of the run folder; empty: keep nothing')
-    task: str = parameter('valve', 'name of the task', choices=tuple(TASKS))
+    task: str = parameter('valve', 'name of the task; one of another package is MODULE:NAME')
     control_rate: float = parameter(5.0, 'control steps per second [Hz]', range=(0.5, 100.0))
     image_size: int = parameter(32, 'height and width of the camera image [px]', range=(8, 1024))
     backend: str = parameter(
@@ -30,6 +30,10 @@ class WorldConfig:
         "what the hand looks like: our primitives, or the D'Claw meshes of the package robel",
         choices=HAND_MODELS,
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a task that there is not."""
+        task_named(self.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class HandConfig(WorldConfig):
 
     def __post_init__(self) -> None:
         """Refuse another number of servos than there are joints."""
+        WorldConfig.__post_init__(self)  # super() knows no class with slots
         for name in ('ids', 'directions', 'offsets'):
             found = len(getattr(self, name))
             if found != len(IDS):

@@ -243,7 +243,7 @@ def test_a_foreign_state_file_stops_the_node(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('parameters', 'sentence'),
     [
-        ({'task': 'cups'}, "sim.task is 'cups'"),
+        ({'task': 'cups'}, "there is no task 'cups'"),
         ({'control_rate': 0.0}, 'sim.control_rate is 0'),
         ({'imagesize': 32}, "sim has no parameter 'imagesize': did you mean 'image_size'"),
     ],
