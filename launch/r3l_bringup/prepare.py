@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 import fcntl
@@ -30,7 +30,9 @@ _FREE = {
 }  # fmt: skip
 CALIBRATION = 'calibration.yaml'
 TTY = 'hand.tty'  # the emulated serial device
-_FREE_EVERYWHERE = ('run', 'steps', 'goals', *config.WARM_UP)
+_FREE_EVERYWHERE = ('run', 'steps', 'goals', 'reset_goals', *config.WARM_UP)
+# What the images of each folder of goals show.
+_SHOWN = {'goals': 'success', 'reset_goals': 'states to begin from'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def prepare(request: Request, folder: Path | None, runs: Path, given: bool = Tru
     values = config.resolve(request)
     if folder is None:
         stamp = datetime.now().astimezone().strftime('%Y-%m-%d_%H-%M-%S')
-        folder = runs / f'{stamp}_{request.task}_{values["monitor"]["seed"]}'
+        task = request.task.rpartition(':')[2]
+        folder = runs / f'{stamp}_{task}_{values["monitor"]["seed"]}'
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(
@@ -95,15 +98,17 @@ def lock(run: Path) -> int:
 
 def _create(values: Values, folder: Path) -> Run:
     reward = values['reward']
-    if reward['goals']:
-        load_goals(reward['goals'], reward['image_size'], reward['minimum_goals'])
+    missing = [kind for kind in _goal_kinds(values) if not reward[kind]]
+    for kind in _goal_kinds(values):
+        if reward[kind]:
+            load_goals(reward[kind], reward['image_size'], reward['minimum_goals'])
     part = folder.with_name(f'.{folder.name}.{os.getpid()}.part')
     part.mkdir(parents=True)
     try:
         _keep_calibration(values, part)
-        if not reward['goals']:
-            _make_goals(values, part / 'goals')
-        _place(values, folder, made_goals=not reward['goals'])
+        for kind in missing:
+            _make_goals(values, part / kind, kind)
+        _place(values, folder, made=missing)
         write_atomic(part / CONFIG, config.dump(values))
         write_atomic(part / 'versions.json', json.dumps(versions(), indent=2) + '\n')
         if folder.exists():
@@ -135,8 +140,8 @@ def _resume(request: Request, folder: Path, given: bool) -> Run:
                 own['steps'] = request.steps
     _take_device(stored, request, folder)
     # The folder may have been moved since.
-    made_goals = (folder / 'goals').is_dir()
-    _place(stored, folder, made_goals=made_goals)
+    made = [kind for kind in _goal_kinds(stored) if (folder / kind).is_dir()]
+    _place(stored, folder, made=made)
     write_atomic(folder / CONFIG, config.dump(stored))
     return Run(folder, stored, resumed=True)
 
@@ -181,7 +186,13 @@ def _keep_calibration(values: Values, folder: Path) -> None:
         write_atomic(folder / CALIBRATION, text)
 
 
-def _place(values: Values, folder: Path, *, made_goals: bool) -> None:
+def _goal_kinds(values: Values) -> list[str]:
+    """Name the parameters of the reward node that are folders of goal images."""
+    second = values['learner']['perturbation'] == 'goals'
+    return ['goals', 'reset_goals'] if second else ['goals']
+
+
+def _place(values: Values, folder: Path, *, made: Sequence[str]) -> None:
     """Write the run's folder into the parameters that name it."""
     for own in values.values():
         if 'run' in own:
@@ -190,21 +201,20 @@ def _place(values: Values, folder: Path, *, made_goals: bool) -> None:
         values['hand']['link'] = values['driver']['port'] = str(folder / TTY)
     if values.get('driver', {}).get('calibration'):
         values['driver']['calibration'] = str(folder / CALIBRATION)
-    goals = values['reward']['goals']
-    values['reward']['goals'] = (
-        str(folder / 'goals') if made_goals else str(Path(goals).expanduser().resolve())
-    )
+    for kind in _goal_kinds(values):
+        given = Path(values['reward'][kind]).expanduser().resolve()
+        values['reward'][kind] = str(folder / kind if kind in made else given)
 
 
-def _make_goals(values: Values, folder: Path) -> None:
+def _make_goals(values: Values, folder: Path, kind: str) -> None:
     reward, hardware = values['reward'], values['monitor']['hardware']
     if hardware == 'real':
         raise ConfigError(
-            "reward.goals is '': expected a folder of photos of success (r3l goals), with "
-            'hardware real'
+            f"reward.{kind} is '': expected a folder of photos of {_SHOWN[kind]} (r3l goals), "
+            'with hardware real'
         )
     # Imported here: the other commands need no simulator.
-    from r3l_sim.core.goals import generate_goals
+    from r3l_sim.core.goals import generate_goals, generate_starts
     from r3l_sim.core.scene import Scene
 
     scene = Scene(
@@ -214,7 +224,8 @@ def _make_goals(values: Values, folder: Path) -> None:
         hand_model=values['hand' if hardware == 'fake' else 'sim']['hand_model'],
     )
     try:
-        images = generate_goals(scene, values['monitor']['goal_count'], values['monitor']['seed'])
+        generate = generate_starts if kind == 'reset_goals' else generate_goals
+        images = generate(scene, values['monitor']['goal_count'], values['monitor']['seed'])
     finally:
         scene.close()
     save_goals(folder, images)

@@ -30,6 +30,23 @@ def test_a_new_run_has_parameters_goals_and_versions(run: Run) -> None:
     assert [path.name for path in run.folder.parent.iterdir()] == ['one']
 
 
+def test_a_run_with_a_learned_reset_gets_pictures_of_starts_too(tmp_path: Path) -> None:
+    request = Request(ablation='two_goal', sets=SMALL)
+    made = prepare(request, tmp_path / 'run', tmp_path)
+    starts, goals = (sorted((made.folder / kind).iterdir()) for kind in ('reset_goals', 'goals'))
+    assert len(starts) == len(goals) == 20
+    assert not {path.read_bytes() for path in starts} & {path.read_bytes() for path in goals}
+    moved = made.folder.rename(tmp_path / 'moved')
+    again = prepare(request, moved, tmp_path)
+    assert again.values['reward']['reset_goals'] == str(moved / 'reset_goals')
+    sets = (*SMALL, f'reward.reset_goals={moved / "reset_goals"}')
+    given = prepare(Request(ablation='two_goal', sets=sets), tmp_path / 'other', tmp_path)
+    assert given.values['reward']['reset_goals'] == str(moved / 'reset_goals')
+    assert not (given.folder / 'reset_goals').exists()
+    with pytest.raises(ConfigError, match=r'perturbation is rnd: expected perturbation goals'):
+        prepare(Request(sets=sets), tmp_path / 'third', tmp_path)
+
+
 def test_a_run_without_a_folder_is_named_by_task_and_seed(tmp_path: Path) -> None:
     made = prepare(Request(seed=3, sets=SMALL), None, tmp_path)
     assert made.folder.parent == tmp_path

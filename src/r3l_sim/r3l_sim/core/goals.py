@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
 from r3l_sim.core.pictures import write_images
 from r3l_sim.core.scene import Scene
+from r3l_sim.core.tasks.base import State
 
 PLAY_STEPS = 8  # of random motion around one goal
 TARGET_STEPS = 2  # for which a random target is held
@@ -36,20 +37,68 @@ def generate_goals(
     :raises ValueError: if count is not positive.
     :raises RuntimeError: if random play hardly ever leaves the object at the goal.
     """
+    task = scene.task
+    return _photograph(scene, task.near_goal, task.is_goal, count, seed, progress)
+
+
+def generate_starts(
+    scene: Scene,
+    count: int,
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda done: None,
+) -> NDArray[np.uint8]:
+    """
+    Photograph where attempts begin: goals of a policy that undoes what the task policy did.
+
+    These are the states in the farther half of all starts, by the task's distance; the hand plays
+    there as for pictures of success.
+
+    :param scene: supplies task and camera; its own state is not touched.
+    :param count: number of pictures.
+    :param seed: of the starts and of the play.
+    :param progress: called with the number of pictures so far.
+    :return: shape (count, height, width, 3), RGB.
+    :raises ValueError: if count is not positive.
+    :raises RuntimeError: if random play hardly ever leaves the object there.
+    """
+    task = scene.task
+    # Seed 0 is the set that policies are judged from; these are others.
+    starts = sorted(task.starts(max(2 * count, 2), seed + 1), key=task.distance)
+    far = starts[len(starts) // 2 :]
+    limit = task.distance(far[0])
+    return _photograph(
+        scene,
+        lambda rng: far[rng.integers(len(far))],
+        lambda state: task.distance(state) >= limit,
+        count,
+        seed,
+        progress,
+    )
+
+
+def _photograph(
+    scene: Scene,
+    begin: Callable[[np.random.Generator], State],
+    wanted: Callable[[State], bool],
+    count: int,
+    seed: int,
+    progress: Callable[[int], None],
+) -> NDArray[np.uint8]:
+    """Play from states of ``begin``; keep one of the moments that are ``wanted``."""
     if count < 1:
         raise ValueError(f'count is {count}: expected at least 1 goal picture')
     rng = np.random.default_rng(seed)
-    play, task = scene.twin(), scene.task
+    play = scene.twin()
     goals: list[NDArray[np.uint8]] = []
     for _ in range(MAX_TRIES * count):
-        play.reset(**task.near_goal(rng))
+        play.reset(**begin(rng))
         kept = None
         chances = 0
         for step in range(PLAY_STEPS):
             if step % TARGET_STEPS == 0:
                 target = rng.uniform(JOINT_LOW, JOINT_HIGH)
             play.step(target)
-            if task.is_goal(play.object_state()):
+            if wanted(play.object_state()):
                 chances += 1
                 if rng.uniform() < 1.0 / chances:  # every such moment is equally likely
                     kept = play.save_state()

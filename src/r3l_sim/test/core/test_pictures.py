@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 from r3l_sim.core.evaluation import evaluate, FILM_COLUMNS, hold_still
-from r3l_sim.core.goals import generate_goals, write_goals
+from r3l_sim.core.goals import generate_goals, generate_starts, write_goals
 from r3l_sim.core.pictures import BAD, film_strip, GOOD, HEADER, png
 from r3l_sim.core.records import film_name, last_film, write_film
 from r3l_sim.core.scene import Scene
@@ -58,6 +58,26 @@ def test_goal_pictures_show_success_with_the_hand_in_many_poses(tmp_path: Path) 
     assert goals.astype(float).std(axis=0).mean() > 8.0
     assert write_goals(tmp_path, goals)[-1].name == 'goal_011.png'
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / 'goal_003.png')), goals[3])
+
+
+@pytest.mark.parametrize('task', ['valve', 'beads', 'object'])
+def test_pictures_of_starts_show_states_far_from_the_goal(
+    task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, shown = Scene(task, image_size=16, backend='rays'), []
+    picture = Scene.image
+
+    def image(self: Scene) -> np.ndarray:
+        shown.append(scene.task.distance(self.object_state()))
+        return picture(self)
+
+    monkeypatch.setattr(Scene, 'image', image)
+    starts = generate_starts(scene, 6, seed=1)
+    assert starts.shape == (6, 16, 16, 3)
+    middle = np.median([scene.task.distance(state) for state in scene.task.starts(50, 0)])
+    assert min(shown) > 0.8 * middle
+    assert len({round(distance, 6) for distance in shown}) >= 3
+    np.testing.assert_array_equal(generate_starts(scene, 6, seed=1), starts)
 
 
 def test_goal_pictures_depend_on_the_seed_alone() -> None:
