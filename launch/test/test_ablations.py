@@ -13,11 +13,13 @@ from r3l_node.core.errors import ConfigError
 from typer.testing import CliRunner
 import yaml
 
-BASELINES = {'no_perturbation', 'random_perturbation', 'constant_reward'}
+BASELINES = {
+    'no_perturbation', 'random_perturbation', 'constant_reward', 'oracle_reward', 'two_goal',
+}  # fmt: skip
 SWITCHES = {
     'no_bootstrap', 'no_layer_norm', 'no_mixup', 'no_label_smoothing', 'no_gradient_penalty',
     'separate_replay', 'raw_actor', 'single_latent', 'n_step3', 'utd2', 'critics10',
-    'task_novelty',
+    'task_novelty', 'encoder_shift', 'balance', 'exclude_likely', 'actor_interval2',
 }  # fmt: skip
 MODERN = config.resolve(Request())
 
@@ -67,7 +69,9 @@ def test_the_command_lists_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_that_there_is_not_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ConfigError, match="ablation is 'no_reward': expected one of constant_re"):
+    with pytest.raises(
+        ConfigError, match="ablation is 'no_reward': expected one of actor_interval2, bal"
+    ):
         config.resolve(Request(ablation='no_reward'))
 
 
