@@ -91,6 +91,9 @@ class NodeProcess:
             _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:
                 os._exit(1)
+            # What was started in the background, or by Ray, ignores SIGINT and would pass that on.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             os.nice(self.program.nice)
 
         with self.log.open('ab') as log:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from importlib import import_module
 import os
+import signal
+import time
 from typing import Any
 
 from r3l_bringup.experiment.jobs import Job
@@ -20,6 +22,7 @@ FORWARDED = (
 )  # fmt: skip
 # A job whose machine was lost goes on elsewhere: its folder is shared.
 LOST_MACHINES = 5
+_TICK = 0.2  # [s]
 
 
 class Cluster:
@@ -93,14 +96,11 @@ def run_here(job: Job) -> int:
     :return: its exit code, negative for a signal.
     """
     process = started(job)
-    pid = process.pid
-    assert pid is not None
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    except KeyboardInterrupt:  # how Ray cancels
-        for _, number in STOP_STAGES[:1]:
-            process.signal(number)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    code = process.poll()
-    assert code is not None
-    return code
+    while True:
+        try:
+            # A system call that waits would keep Ray from cancelling.
+            while (code := process.poll()) is None:
+                time.sleep(_TICK)
+            return code
+        except KeyboardInterrupt:  # how Ray cancels
+            process.signal(signal.SIGINT)

@@ -10,6 +10,7 @@ from pathlib import Path
 import signal
 import sys
 import threading
+import time
 
 from r3l_bringup.experiment.description import check, Experiment, find, PlannedRun, read
 from r3l_bringup.experiment.jobs import Executor, job
@@ -21,6 +22,8 @@ EXECUTORS = ('processes', 'ray')
 # A run that something else killed (memory, a user) goes on this often before it counts as failed.
 KILLED_LIMIT = 3
 _TICK = 0.5  # [s]
+# Least time between two writes of table and plots while runs go on: they take a second or two.
+_SHOW_PERIOD = 60.0  # [s]
 
 
 def experiment(
@@ -90,6 +93,7 @@ class Session:
         self._executor, self._progress = executor, progress
         self._running: dict[str, PlannedRun] = {}
         self._killed: dict[str, int] = {}
+        self._shown_at = time.monotonic()
 
     def step(self) -> bool:
         """
@@ -106,8 +110,9 @@ class Session:
                 break
             if not self._folder.is_taken(run):
                 self._start(run)
-        if any(code == 0 for code in ended.values()):
+        if ended and time.monotonic() - self._shown_at >= _SHOW_PERIOD:
             _show(self._described, self._folder)
+            self._shown_at = time.monotonic()
         self._progress.tick(set(self._running))
         return bool(self._running) or bool(waiting)
 
