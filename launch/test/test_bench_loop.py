@@ -7,8 +7,11 @@ import sys
 import pytest
 from r3l_bringup.bench import relabel, run_bench
 from r3l_bringup.bench.sb3 import LatentEnv, rhythm, Sb3Loop
+from r3l_bringup.cli import app
 from r3l_bringup.config import Request, resolve
 from r3l_node.core.errors import ConfigError
+import torch
+from typer.testing import CliRunner
 
 
 def test_stored_images_are_scored_again_by_each_classifier(
@@ -45,3 +48,29 @@ def test_the_rival_sees_what_our_policies_see_and_is_never_reset() -> None:
     ends = [env.step(env.action_space.sample())[2:4] for _ in range(2)]
     assert ends == [(False, False), (False, True)]
     env.close()
+
+
+@pytest.mark.parametrize('command', [['train'], ['bench', 'learner']])
+def test_a_device_that_is_not_there_is_one_sentence(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, [*command, '--device', 'cuda'])
+    assert isinstance(done.exception, ConfigError)
+    assert "device is 'cuda': expected 'cpu', because PyTorch" in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_option_trains_everything_on_a_device() -> None:
+    values = resolve(Request(sets=('all.device=cuda', 'all.precision=bf16')))
+    nodes = {node for node, own in values.items() if own.get('device') == 'cuda'}
+    assert nodes == {'learner', 'reward', 'encoder'}
+    assert {node for node, own in values.items() if own.get('precision') == 'bf16'} == nodes
+
+
+def test_only_what_learns_is_measured_on_a_device() -> None:
+    with pytest.raises(ConfigError, match="device is 'cuda' and bench is 'sim': expected one of"):
+        run_bench('sim', 0.5, None, 'cuda')
+    with pytest.raises(ConfigError, match="device is 'gpu': expected cpu or cuda"):
+        run_bench('learner', 0.5, None, 'gpu')

@@ -14,21 +14,30 @@ from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 
 BENCHES = ('bus', 'camera', 'fake', 'graph', 'learner', 'relabel', 'sim')
+ON_DEVICE = ('learner',)
 
 
-def run_bench(what: str, seconds: float, json_file: Path | None) -> dict[str, Any]:
+def run_bench(
+    what: str, seconds: float, json_file: Path | None, device: str | None = None
+) -> dict[str, Any]:
     """
     Measure a part, print the figures and write them down.
 
     :param what: one of :data:`BENCHES`.
     :param seconds: time of each measurement [s].
     :param json_file: gets ``{"ratio": ..., figures, "versions": ...}``.
-    :raises ConfigError: if there is no such part, or something it needs is not installed.
+    :param device: where networks are trained; None: on the CPU.
+    :raises ConfigError: if there is no such part or device, or something it needs is not
+        installed.
     """
     if what not in BENCHES:
         raise ConfigError(f"bench is '{what}': expected one of {', '.join(BENCHES)}")
-    measure: Callable[[float], dict[str, Any]] = import_module(f'{__name__}.{what}').measure
-    figures = measure(seconds)
+    if device is not None and what not in ON_DEVICE:
+        raise ConfigError(
+            f"device is '{device}' and bench is '{what}': expected one of {', '.join(ON_DEVICE)}"
+        )
+    measure: Callable[..., dict[str, Any]] = import_module(f'{__name__}.{what}').measure
+    figures = measure(seconds) if device is None else measure(seconds, device)
     figures['versions'] = versions()
     if json_file is not None:
         write_atomic(json_file, json.dumps(figures, indent=2) + '\n')

@@ -16,6 +16,7 @@ from r3l_agent.core.replay.buffer import Row, TASK
 from r3l_bringup.bench.single import untrained_encoder, untrained_reward
 from r3l_bringup.config import Request, resolve
 from r3l_bringup.hardware import Values
+from r3l_node.core.compute import Compute, DEVICES
 from r3l_node.core.errors import ConfigError
 import torch
 
@@ -24,23 +25,28 @@ _ROUNDS = 6
 _EPISODE = 25
 
 
-def measure(seconds: float) -> dict[str, Any]:
+def measure(seconds: float, device: str = 'cpu') -> dict[str, Any]:
     """
-    Time both with the same networks, batch and one thread, in turns.
+    Time both with the same networks, batch, device and one thread, in turns.
 
     :param seconds: of all rounds of one of them [s].
+    :param device: where both learn.
     :return: ``ratio`` and the figures behind it.
-    :raises ConfigError: if Stable-Baselines3 is not installed.
+    :raises ConfigError: if Stable-Baselines3 is not installed or there is no such device.
     """
     torch.set_num_threads(1)
+    _check(device)
     values = resolve(Request())
     # SB3's critics have no LayerNorm and it has no second policy: without either here, too.
-    same = {'layer_norm': False, 'perturbation': 'none', 'history': 1}
+    here = {'device': device}
+    same = {'layer_norm': False, 'perturbation': 'none', 'history': 1} | here
     ours = _our_updates(values, same)
-    theirs = _sb3_updates(values)
-    ours_normed = _our_updates(values, {'perturbation': 'none', 'history': 1})
-    whole = _our_updates(values, {})
+    theirs = _sb3_updates(values, device)
+    ours_normed = _our_updates(values, {'perturbation': 'none', 'history': 1} | here)
+    whole = _our_updates(values, here)
     contestants = {'r3l': ours, 'sb3': theirs, 'r3l_layer_norm': ours_normed, 'r3l_whole': whole}
+    if device != 'cpu':  # A CPU without bfloat16 units would only be slower.
+        contestants['r3l_whole_bf16'] = _our_updates(values, here | {'precision': 'bf16'})
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for round_ in range(_ROUNDS + 1):
         for name, updates in contestants.items():
@@ -54,6 +60,12 @@ def measure(seconds: float) -> dict[str, Any]:
         'sb3_updates_per_second': round(found['sb3'], 1),
         'r3l_layer_norm_updates_per_second': round(found['r3l_layer_norm'], 1),
         'r3l_both_policies_updates_per_second': round(found['r3l_whole'], 1),
+        **(
+            {'r3l_both_policies_bf16_updates_per_second': round(found['r3l_whole_bf16'], 1)}
+            if 'r3l_whole_bf16' in found
+            else {}
+        ),
+        'device': device,
         'hidden': values['learner']['hidden'],
         'batch': values['learner']['batch'],
         'threads': torch.get_num_threads(),
@@ -64,11 +76,19 @@ def measure(seconds: float) -> dict[str, Any]:
     return figures
 
 
+def _check(device: str) -> None:
+    if device not in DEVICES:
+        raise ConfigError(f"device is '{device}': expected {' or '.join(DEVICES)}")
+    Compute.named(device, 'fp32', node='bench')
+
+
 def _rate(updates: Callable[[int], None], seconds: float) -> float:
     count, begun = 0, time.perf_counter()
     while time.perf_counter() - begun < seconds:
         updates(20)
         count += 20
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()  # what was asked for has to be done, too
     return count / (time.perf_counter() - begun)
 
 
@@ -121,7 +141,7 @@ def random_row(
     )
 
 
-def _sb3_updates(values: Values) -> Callable[[int], None]:
+def _sb3_updates(values: Values, device: str) -> Callable[[int], None]:
     """Return a function that makes updates of SB3's SAC with random experience."""
     try:
         import gymnasium
@@ -139,7 +159,7 @@ def _sb3_updates(values: Values) -> Callable[[int], None]:
 
     own = values['learner']
     model = SAC(
-        'MlpPolicy', Nothing(), buffer_size=2 * _ROWS, batch_size=own['batch'], device='cpu',
+        'MlpPolicy', Nothing(), buffer_size=2 * _ROWS, batch_size=own['batch'], device=device,
         policy_kwargs={'net_arch': list(own['hidden'])},
     )  # fmt: skip
     model.set_logger(configure(None, []))
