@@ -132,7 +132,9 @@ class EvaluatorConfig(SceneConfig):
     """Deployed evaluation of the task policy in scenes of its own, while training goes on."""
 
     every: int = parameter(10_000, 'env steps between two evaluations', range=(1, 10**9))
-    starts: int = parameter(32, 'fixed starts of an evaluation', range=(1, 1024))
+    starts: int = parameter(
+        32, 'fixed starts of an evaluation; 0: as many as R3L took, 8 or 24', range=(0, 1024)
+    )
     starts_seed: int = parameter(0, 'turns the set of starts; 0: the fixed set', range=(0, 2**31))
     baselines: bool = parameter(True, 'evaluate holding still and random motion once')
     final_wait: float = parameter(

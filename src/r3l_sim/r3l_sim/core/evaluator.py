@@ -36,7 +36,12 @@ class Evaluator:
         torch.set_num_threads(1)  # the other cores belong to the training
         self._stop = stop
         self._scene = Scene.from_config(config)
-        self._starts = self._scene.task.starts(config.starts, config.starts_seed)
+        task = self._scene.task
+        self._starts = (
+            task.starts(config.starts, config.starts_seed)
+            if config.starts
+            else list(task.published_starts)
+        )
 
     def evaluate(
         self,

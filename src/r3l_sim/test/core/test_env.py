@@ -10,14 +10,27 @@ import pytest
 from r3l_sim.core.env import DClawEnv
 
 
-def test_the_environment_passes_the_check_of_gymnasium(
-    recwarn: pytest.WarningsRecorder,
+@pytest.mark.parametrize('task', ['Valve', 'Beads', 'Object'])
+def test_the_environments_pass_the_check_of_gymnasium(
+    task: str, recwarn: pytest.WarningsRecorder
 ) -> None:
-    env = gymnasium.make('r3l/DClawValve-v0', render_mode='rgb_array')
+    env = gymnasium.make(f'r3l/DClaw{task}-v0', render_mode='rgb_array')
     check_env(env.unwrapped)
     env.close()
     messages = [str(warning.message) for warning in recwarn if warning.category is UserWarning]
     assert messages == []
+
+
+def test_the_info_tells_distance_success_and_state() -> None:
+    env = DClawEnv(task='object', backend='rays')
+    _, info = env.reset(seed=0, options={'x': 0.03, 'y': 0.0, 'yaw': 0.0})
+    assert info == {
+        'distance': pytest.approx(0.03 / 0.035),
+        'is_success': True,
+        'x': 0.03,
+        'y': 0.0,
+        'yaw': 0.0,
+    }
 
 
 def test_the_reward_is_minus_the_distance() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The speed figures."""
 
+import pytest
 from r3l_sim.core.portrait import portrait
 from r3l_sim.core.speed import measure
 
@@ -12,8 +13,9 @@ def test_the_figures_name_back_ends_and_sizes() -> None:
     assert figures['steps_per_second']['rays']['16'] > 0  # type: ignore[index]
 
 
-def test_the_picture_for_the_documentation_shows_hand_and_inset() -> None:
-    picture = portrait()
+@pytest.mark.parametrize('task', ['valve', 'beads', 'object'])
+def test_the_picture_for_the_documentation_shows_hand_and_inset(task: str) -> None:
+    picture = portrait(task)
     assert picture.shape == (480, 640, 3)
     assert (picture[8:172, 8] == 255).all()
     assert picture[200:, :].std() > 20

@@ -13,6 +13,7 @@ from r3l_sim.core.tasks.base import Coordinate, spread, State, Task
 DIAMETER = 2 * RADIUS  # [m]
 LENIENT = 0.015  # R3L's limit for goal pictures [m]
 _ROOM = 2 * STOP - (len(NAMES) - 1) * DIAMETER  # that four beads leave on the rail [m]
+_WIDEST = 2.0  # window that the beads are drawn from, in free rooms
 _REACH = 0.017  # largest mean error that play around a goal begins with [m]
 
 
@@ -25,12 +26,17 @@ def beads_error(state: State) -> float:
 
 def arrangement(shares: ArrayLike) -> State:
     """
-    Put the beads on the rail so that the order of the numbers does not matter.
+    Put the beads on the rail: anywhere, in a heap, against the stops.
 
-    :param shares: of the free room, shape (4,), 0 to 1; uniform numbers give every possible
-        arrangement the same probability.
+    Four independent places would leave two beads on each side nearly always.  Play does not: it
+    heaps beads up and pushes them against the stops.  So the places are drawn from a window.
+
+    :param shares: of the free room for each bead, in any order, then of the width of the window
+        and of the place of its middle; shape (6,), 0 to 1.
     """
-    room = np.sort(np.asarray(shares, np.float64)) * _ROOM
+    *beads, width, middle = np.asarray(shares, np.float64).tolist()
+    window = middle + _WIDEST * width * (np.sort(beads) - 0.5)
+    room = np.clip(window, 0.0, 1.0) * _ROOM
     return _state(room - STOP + DIAMETER * np.arange(len(NAMES)))
 
 
@@ -41,7 +47,7 @@ def beads_starts(count: int, seed: int = 0) -> list[State]:
     :param count: number of starts.
     :param seed: 0 is the fixed set.
     """
-    states = (arrangement(point) for point in spread(len(NAMES), seed))
+    states = (arrangement(point) for point in spread(len(NAMES) + 2, seed))
     return list(islice((state for state in states if beads_error(state) >= LENIENT), count))
 
 
@@ -56,7 +62,7 @@ def beads_near_goal(rng: np.random.Generator) -> State:
 
 def beads_random(rng: np.random.Generator) -> State:
     """Draw any arrangement of the beads."""
-    return arrangement(rng.uniform(size=len(NAMES)))
+    return arrangement(rng.uniform(size=len(NAMES) + 2))
 
 
 def _state(places: ArrayLike) -> State:
