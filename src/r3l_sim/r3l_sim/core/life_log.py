@@ -6,6 +6,7 @@ What EARL calls continuing evaluation is a mean over it. Training never reads it
 """
 
 from pathlib import Path
+from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from r3l_sim.core.tasks import State, Task
 LIFE = 'life.bin'  # in the run folder
 # distance in the unit of the task; success 0: none, 1: lenient, 2: strict as well.
 RECORD = np.dtype([('distance', '<f4'), ('success', 'u1')])
+_PACKED = Struct('<fB')  # the same, written much faster than an array
 
 
 class LifeLog:
@@ -39,8 +41,7 @@ class LifeLog:
         """
         success = int(self._task.is_success(state))
         success += success and int(self._task.is_success(state, strict=True))
-        record = np.array((self._task.distance(state), success), RECORD)
-        self._file.write(record.tobytes())
+        self._file.write(_PACKED.pack(self._task.distance(state), success))
         self.steps += 1
 
     def cut(self, steps: int) -> None:

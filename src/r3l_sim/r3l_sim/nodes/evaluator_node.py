@@ -21,6 +21,7 @@ from r3l_sim.core.config import EvaluatorConfig
 from r3l_sim.core.coverage import Coverage
 from r3l_sim.core.evaluation import EvaluationResult, EvaluationStoppedError
 from r3l_sim.core.evaluator import Evaluator
+from r3l_sim.core.life_log import LIFE, LifeLog
 from r3l_sim.core.records import COVERAGE, film_name, last_film, write_film
 from r3l_sim.core.tasks import task_named
 from rclpy.clock import Clock, ClockType
@@ -37,7 +38,8 @@ class EvaluatorNode(Node):
     Evaluate the deployed task policy from fixed starts, every so many env steps.
 
     Subscribes ``encoder/weights``, ``policy/weights``, ``agent/status``, and ``ground_truth`` for
-    the coverage histogram; it is the only node that does. Publishes ``evaluation``.
+    the coverage histogram and the record of the run's life; it is the only node that does.
+    Publishes ``evaluation``.
     """
 
     def __init__(self) -> None:
@@ -56,6 +58,7 @@ class EvaluatorNode(Node):
         self._coverage_changed = False
         self._coverage_written = time.monotonic()
         self._load_coverage()
+        self._life = LifeLog(self._run / LIFE, self._task) if self._run else None
         self._jobs: queue.Queue[tuple[Weights, Weights, int] | None] = queue.Queue()
         self._stop = threading.Event()
 
@@ -110,6 +113,8 @@ class EvaluatorNode(Node):
             return
         self._coverage.add(state, self._env_steps)
         self._coverage_changed = True
+        if self._life is not None:
+            self._life.append(state)
 
     def _on_housekeeping(self) -> None:
         now = time.monotonic()
@@ -188,6 +193,8 @@ class EvaluatorNode(Node):
         if self._run is not None and self._coverage_changed:
             self._coverage_changed = False
             write_atomic(self._run / COVERAGE, self._coverage.to_json())
+        if self._life is not None:
+            self._life.flush()
 
     def _report(self) -> Report:
         figures = {

@@ -19,6 +19,7 @@ from r3l_node.testing import Graph, graph
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
 from r3l_sim.core.coverage import CoverageError
 from r3l_sim.core.hand import HOME, JOINT_HIGH, JOINT_LOW
+from r3l_sim.core.life_log import read_life
 from r3l_sim.nodes.evaluator_node import EvaluatorNode
 import torch
 
@@ -91,6 +92,16 @@ def test_the_first_policy_and_one_per_mark_are_evaluated(tmp_path: Path) -> None
         assert film.size[0] > 500
 
 
+@pytest.mark.parametrize(('task', 'starts'), [('valve', 8), ('beads', 8), ('object', 24)])
+def test_every_task_is_evaluated_from_as_many_starts_as_r3l_took(task: str, starts: int) -> None:
+    with evaluator(task=task, starts=0) as probe:
+        probe.policy.publish(policy_weights(1, 0))
+        probe.wait(1)
+        (found,) = probe.found
+        assert (found.starts, found.success_rate) == (starts, 0.0)
+        assert found.unit == {'valve': 'rad', 'beads': 'm', 'object': '1'}[task]
+
+
 def test_a_policy_that_came_before_the_encoder_is_not_lost() -> None:
     with graph({'evaluator': OPTIONS}) as nodes:
         probe = Probe(nodes)
@@ -157,6 +168,9 @@ def test_coverage_is_counted_and_kept(tmp_path: Path) -> None:
         probe.nodes.spin_until(lambda: probe.evaluator._truth_stamp == 4 * 10**9)
     (counted,) = json.loads((tmp_path / 'coverage.json').read_text())['maps']
     assert sum(counted['blocks'][0]) == 3
+    life = read_life(tmp_path)
+    assert life is not None
+    assert life['distance'].tolist() == pytest.approx([0.1] * 3)
 
 
 def test_a_foreign_coverage_file_stops_the_node(tmp_path: Path) -> None:
