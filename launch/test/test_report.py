@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+import pytest
 from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.records import EVALUATION_KEYS, JsonLines, read_lines, Scalars
 from r3l_bringup.report import write_report
 from r3l_bringup.status import plain_line, read_status, Status, write_status
+from r3l_sim.core.coverage import Coverage
+from r3l_sim.core.tasks import TASKS
 
 EVALUATION = {
     'env_steps': 1000, 'wall_s': 60.0, 'success_rate': 0.5, 'success_rate_strict': 0.25,
@@ -68,6 +71,19 @@ def test_a_report_shows_all_that_there_is(tmp_path: Path) -> None:
         assert f'({plot})' in text
         with Image.open(tmp_path / plot) as image:
             assert image.width > 100
+
+
+@pytest.mark.parametrize('task', ['valve', 'beads', 'object'])
+def test_coverage_of_every_task_is_drawn(tmp_path: Path, task: str) -> None:
+    coverage = Coverage(TASKS[task])
+    for steps, state in enumerate(TASKS[task].starts(20, 0)):
+        coverage.add(state, 600 * steps)
+    (tmp_path / 'coverage.json').write_text(coverage.to_json(), encoding='utf-8')
+    assert '(coverage.png)' in write_report(tmp_path).read_text(encoding='utf-8')
+    with Image.open(tmp_path / 'coverage.png') as image:
+        # A row of plots for each map: one, four beads, place and yaw.
+        rows = {'valve': 1, 'beads': 4, 'object': 2}[task]
+        assert image.height == pytest.approx(rows * 352, abs=4)
 
 
 def test_a_report_of_an_empty_run_says_so(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from PIL import Image
 import pytest
 from r3l_sim.core.evaluation import evaluate, FILM_COLUMNS, hold_still
 from r3l_sim.core.goals import generate_goals, generate_starts, write_goals
-from r3l_sim.core.pictures import BAD, film_strip, GOOD, HEADER, png
+from r3l_sim.core.pictures import BAD, errors_text, film_strip, GOOD, HEADER, png
 from r3l_sim.core.records import film_name, last_film, write_film
 from r3l_sim.core.scene import Scene
+from r3l_sim.core.tasks import State, TASKS
 
 
 def test_a_film_strip_has_a_row_per_start_and_marks_success() -> None:
@@ -58,6 +59,30 @@ def test_goal_pictures_show_success_with_the_hand_in_many_poses(tmp_path: Path) 
     assert goals.astype(float).std(axis=0).mean() > 8.0
     assert write_goals(tmp_path, goals)[-1].name == 'goal_011.png'
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / 'goal_003.png')), goals[3])
+
+
+@pytest.mark.parametrize('task', ['valve', 'beads', 'object'])
+def test_every_goal_picture_is_taken_of_a_goal(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(task, image_size=16, backend='rays')
+    shown: list[State] = []
+    monkeypatch.setattr(
+        Scene, 'image', lambda self: shown.append(self.object_state()) or np.zeros((16, 16, 3))
+    )
+    generate_goals(scene, 30, seed=2)
+    assert all(scene.task.is_goal(state) for state in shown)
+    errors = [abs(list(scene.task.errors(state).values())[-1]) for state in shown]
+    # They fill the goal set, not only its middle.
+    assert np.ptp(errors) > 0.6 * list(scene.task.goal.values())[-1]
+
+
+def test_errors_are_shown_in_degrees_and_millimetres() -> None:
+    texts = {
+        'valve': ({'angle': -0.5}, '-29°'),
+        'beads': ({'position': 0.0123}, '12 mm'),
+        'object': ({'position': 0.05, 'orientation': 1.5}, '50 mm +86°'),
+    }
+    for task, (errors, text) in texts.items():
+        assert errors_text(errors, TASKS[task]) == text
 
 
 @pytest.mark.parametrize('task', ['valve', 'beads', 'object'])

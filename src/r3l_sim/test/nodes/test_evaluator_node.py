@@ -92,14 +92,15 @@ def test_the_first_policy_and_one_per_mark_are_evaluated(tmp_path: Path) -> None
         assert film.size[0] > 500
 
 
-@pytest.mark.parametrize(('task', 'starts'), [('valve', 8), ('beads', 8), ('object', 24)])
-def test_every_task_is_evaluated_from_as_many_starts_as_r3l_took(task: str, starts: int) -> None:
+@pytest.mark.parametrize(('task', 'unit', 'starts'), [('beads', 'm', 8), ('object', '1', 24)])
+def test_every_task_is_evaluated_from_as_many_starts_as_r3l_took(
+    task: str, unit: str, starts: int
+) -> None:
     with evaluator(task=task, starts=0) as probe:
         probe.policy.publish(policy_weights(1, 0))
         probe.wait(1)
         (found,) = probe.found
-        assert (found.starts, found.success_rate) == (starts, 0.0)
-        assert found.unit == {'valve': 'rad', 'beads': 'm', 'object': '1'}[task]
+        assert (found.starts, found.success_rate, found.unit) == (starts, 0.0, unit)
 
 
 def test_a_policy_that_came_before_the_encoder_is_not_lost() -> None:

@@ -15,6 +15,7 @@ from r3l_node.core.errors import ConfigError
 from r3l_node.nodes.qos import COMMAND, GROUND_TRUTH, SENSOR
 from r3l_node.testing import Graph, graph
 from r3l_sim.core.hand import HOME
+from r3l_sim.core.tasks import TASKS
 from r3l_sim.nodes.hand_node import HandNode
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -111,6 +112,19 @@ def test_a_restarted_hand_goes_on_where_it_was_with_later_stamps(tmp_path: Path)
         assert found.truths[-1].values == pytest.approx(before)
         assert found.stamps[0] > 10 * 10**9
         assert not found.chain.torque_enabled().any()
+
+
+@pytest.mark.parametrize('task', ['beads', 'object'])
+def test_the_hand_stands_over_every_task(tmp_path: Path, task: str) -> None:
+    with probe(tmp_path, task=task) as found:
+        found.nodes.spin_until(lambda: found.truths, 10.0)
+        begin = found.arm()
+        for _ in range(CYCLES):
+            found.chain.write_goals(begin)
+        found.nodes.spin_until(lambda: len(found.truths) >= 2 and len(found.images) >= 2)
+        units = TASKS[task].scene.units
+        assert all(truth.names == list(units) for truth in found.truths)
+        assert all(truth.units == list(units.values()) for truth in found.truths)
 
 
 def test_in_real_time_pictures_come_at_the_control_rate_and_faults_as_scheduled(
