@@ -22,7 +22,8 @@ class AgentState:
     :param sequence: number of the next transition message.
     :param episode: number of the next episode.
     :param env_steps: actions taken so far outside homing.
-    :param turn: learned episodes begun so far; even: the task policy is next.
+    :param turn: learned episodes begun so far.
+    :param since_task: perturbation episodes begun since the last task episode; 0: they are next.
     :param ends: env steps at the end of the last two complete episodes, oldest first.
     """
 
@@ -32,6 +33,7 @@ class AgentState:
     env_steps: int = 0
     turn: int = 0
     ends: tuple[int, ...] = ()
+    since_task: int = 2
 
     def reserve(self, messages: int, episodes: int) -> 'AgentState':
         """
@@ -61,8 +63,13 @@ class AgentState:
             if values.pop('format') != FORMAT:
                 raise AgentStateError(f'agent state is of another format: expected {FORMAT}')
             values['ends'] = tuple(int(end) for end in values['ends'])[-2:]
+            # In states of before there was such a count, the two policies took strict turns.
+            values.setdefault('since_task', 0 if values['turn'] % 2 else 2)
             state = AgentState(**values)
-            counts = (state.sequence, state.episode, state.env_steps, state.turn, *state.ends)
+            counts = (
+                state.sequence, state.episode, state.env_steps, state.turn, state.since_task,
+                *state.ends,
+            )  # fmt: skip
             valid = all(type(count) is int and count >= 0 for count in counts)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise AgentStateError(f'agent state is unreadable: {error!r}') from error

@@ -89,6 +89,11 @@ class Alternation:
         return self._episode.step if self._episode else 0
 
     @property
+    def acting(self) -> bool:
+        """Whether an episode runs."""
+        return self._episode is not None
+
+    @property
     def homing(self) -> int:
         """Control steps of homing that are left."""
         return self._homing
@@ -222,9 +227,7 @@ class Alternation:
         """Give up the running episode: its next observation is not what its action led to."""
         if self._episode is not None:
             if self._episode.step == 0:  # It never acted: its number and its turn are free again.
-                learned = self._episode.policy is not PolicyKind.RANDOM
-                state = self._state
-                self._state = replace(state, episode=state.episode - 1, turn=state.turn - learned)
+                self._state = _taken_back(self._state, self._episode.policy)
             self._episode = None
             self._homing = self.config.homing_steps
             self.interrupted += 1
@@ -282,23 +285,31 @@ class Alternation:
             expected = version.spec.latent_size
             if expected != observation.latent.size:
                 return f'policy expects {expected} latents: got {observation.latent.size}'
-            policy = self._next_policy()
-        learned = policy is not PolicyKind.RANDOM
-        self._state = replace(state, episode=state.episode + 1, turn=state.turn + learned)
+            policy = self._next_policy(version.stall_level)
         # Random perturbation has no actor, and neither has warm-up.
         actor = version.actors.get(policy) if version else None
-        if policy is PolicyKind.PERTURBATION and self.config.perturbation == 'random':
+        if version and policy is PolicyKind.PERTURBATION and self._at_random(version.stall_level):
             actor = None
+        self._state = _begun(state, policy)
         self._episode = Episode(
             policy, version, actor, self._zeros, observation.latent, observation.encoder_version
         )
         return ''
 
-    def _next_policy(self) -> PolicyKind:
+    def _next_policy(self, stall_level: int) -> PolicyKind:
         alone = self.config.perturbation == 'none' or self.config.resets
-        if alone or self._state.turn % 2 == 0:
+        wanted = 2 if stall_level >= 2 else 1
+        if alone or self._state.since_task >= wanted:
             return PolicyKind.TASK
         return PolicyKind.PERTURBATION
+
+    def _at_random(self, stall_level: int) -> bool:
+        """Tell whether the next perturbation is random motion: always, or every second one."""
+        if self.config.perturbation == 'random' or stall_level == 0:
+            return self.config.perturbation == 'random'
+        if stall_level >= 2:
+            return self._state.since_task == 1
+        return self._state.turn // 2 % 2 == 1
 
     def _act(self, observation: Observation) -> Decision:
         episode, state, config = self._episode, self._state, self.config
@@ -354,3 +365,20 @@ class Alternation:
                 self._interrupt()
                 return None
             episode.version, episode.actor = older, older.actors[episode.policy]
+
+
+def _begun(state: AgentState, policy: PolicyKind) -> AgentState:
+    """Count an episode."""
+    if policy is PolicyKind.RANDOM:
+        return replace(state, episode=state.episode + 1)
+    since = 0 if policy is PolicyKind.TASK else state.since_task + 1
+    return replace(state, episode=state.episode + 1, turn=state.turn + 1, since_task=since)
+
+
+def _taken_back(state: AgentState, policy: PolicyKind) -> AgentState:
+    """Make an episode that never acted uncounted: its number and its turn are free again."""
+    if policy is PolicyKind.RANDOM:
+        return replace(state, episode=state.episode - 1)
+    # A task episode that was due still is, whatever the level.
+    since = 2 if policy is PolicyKind.TASK else state.since_task - 1
+    return replace(state, episode=state.episode - 1, turn=state.turn - 1, since_task=since)

@@ -66,6 +66,7 @@ class PolicyVersion:
     :param spec: layout of the observation that its actors expect.
     :param actors: the actor of each learned policy.
     :param senses: range that normalises proprioception; None: that of the commands.
+    :param stall_level: how hard to perturb, because the training stands still; 0: as ever.
     """
 
     env_steps: int
@@ -73,6 +74,7 @@ class PolicyVersion:
     spec: ObservationSpec
     actors: dict[PolicyKind, Actor]
     senses: JointRange | None = None
+    stall_level: int = 0
 
 
 @dataclass(frozen=True, slots=True)

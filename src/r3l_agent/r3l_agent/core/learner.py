@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from r3l_agent.core.agent_config import LEARNED
-from r3l_agent.core.learner_config import LearningConfig
+from r3l_agent.core.learner_config import check_trunk, LearningConfig
 from r3l_agent.core.observation import HAND, JointRange, Layout, ObservationSpec
 from r3l_agent.core.policy import describe
 from r3l_agent.core.replay.buffer import (
@@ -24,8 +24,11 @@ from r3l_agent.core.replay.buffer import (
 )
 from r3l_agent.core.rnd.model import inputs_of, latent_rnd, pixel_rnd, Rnd, STD_DECAY, STD_FLOOR
 from r3l_agent.core.sac.learner import Batch, Sac, SacConfig
+from r3l_agent.core.sac.pixels import PixelSac
+from r3l_agent.core.sac.trunk import Trunk
 from r3l_node.core.compute import Compute, scalars
 from r3l_perception.core.encoders import Encoder, encoder_from_weights
+from r3l_perception.core.pixels import pixel_latents
 from r3l_reward.core.vice import RewardModel
 import torch
 from torch import Tensor
@@ -60,6 +63,7 @@ class Learner:
     ) -> None:
         self.config = config
         self.compute = Compute.named(config.device, config.precision, node='learner')
+        check_trunk(config.trunk, config.image_size, latent_size, config.history)
         self.joints = joints
         self.seed = seed
         self.updates = 0
@@ -70,26 +74,28 @@ class Learner:
         self.spec = ObservationSpec(latent_size, actions, config.history)
         if layout.joints is not None:
             self.spec = ObservationSpec(latent_size, layout.joints, config.history, actions)
-        self.replay = Replay(
-            folder, config.capacity, config.image_size, latent_size, actions, layout
-        )
+        # Pixels are at hand in the images.
+        stored = 0 if config.trunk else latent_size
+        self.replay = Replay(folder, config.capacity, config.image_size, stored, actions, layout)
         self.encoder: Encoder | None = None
         self.reward_model: RewardModel | None = None
         self.reward_version = 0
         # Rewards the perturbation for leading back to where attempts begin.
         self.reset_model: RewardModel | None = None
         self._reward_std = [1.0, 1.0]
-        self.task = Sac(self._sac_config(), seed, self.compute)
-        self.perturbation = Sac(self._sac_config(), seed + 1, self.compute)
-        self._deployed = self.task.actor_flat.clone()
+        self.task = self._sac(seed)
+        self.perturbation = self._sac(seed + 1)
+        self._deployed = self.task.policy_flat.clone()
         self.task_rnd = self._rnd(seed + 2) if config.task_novelty else None
         self.perturbation_rnd = self._rnd(seed + 3)
         self._metrics: dict[str, Tensor] = {}
+        # How hard to shake a training that stands still; None: nobody looks.
+        self.stall_level: int | None = None
         self._powers = (config.discount ** np.arange(config.n_step + 1)).astype(np.float32)
 
-    def _sac_config(self) -> SacConfig:
+    def _sac(self, seed: int) -> Sac:
         config = self.config
-        return SacConfig(
+        settings = SacConfig(
             observations=self.spec.size,
             actions=self.spec.action_size,
             hidden=config.hidden,
@@ -102,6 +108,10 @@ class Learner:
             target_entropy=config.target_entropy,
             initial_temperature=config.initial_temperature,
         )
+        if not config.trunk:
+            return Sac(settings, seed, self.compute)
+        trunk = Trunk(config.image_size, config.trunk, config.trunk_features)
+        return PixelSac(settings, trunk, seed, self.compute)
 
     def _rnd(self, seed: int) -> Rnd:
         config, spec = self.config, self.spec
@@ -136,7 +146,8 @@ class Learner:
                 f'expected {self.spec.latent_size}'
             )
         self.encoder = encoder
-        self.replay.encode(self.encode)
+        if self.replay.keeps_latents:
+            self.replay.encode(self.encode)
 
     def encode(self, images: NDArray[Any]) -> Array:
         """
@@ -186,8 +197,29 @@ class Learner:
         """Whether the task policy is rewarded by the world itself."""
         return self.config.reward_source == 'environment'
 
+    def set_stall(self, level: int, entropy: float) -> None:
+        """
+        Let the policies keep more entropy, and tell who acts that the training stands still.
+
+        :param level: 0: it does not.
+        :param entropy: added to the configured one [nat].
+        """
+        self.stall_level = level
+        for sac in (self.task, self.perturbation):
+            sac.target_entropy = self.config.target_entropy + entropy
+
+    def metric(self, name: str) -> float:
+        """Return one of the newest scalars, which must exist."""
+        return float(self._metrics[name])
+
     def _pool(self, policy: int) -> tuple[int, ...]:
         return (RANDOM, TASK, PERTURBATION) if self.config.share_replay else (RANDOM, policy)
+
+    @property
+    def perturbation_due(self) -> bool:
+        """Whether the next update is one of the perturbation, too."""
+        due = self.updates % self.config.perturbation_interval == 0
+        return due and self.config.perturbation in LEARNED
 
     def update(self) -> None:
         """Make one update of the task policy and, when it is due, of the perturbation."""
@@ -197,11 +229,10 @@ class Learner:
         found = self.task.update(self._task_batch(slots), actor=actor)
         self._metrics |= {f'train/{name}': value for name, value in found.items()}
         if self.config.actor_average:
-            self._deployed.lerp_(self.task.actor_flat, self.config.actor_average)
+            self._deployed.lerp_(self.task.policy_flat, self.config.actor_average)
         else:
-            self._deployed.copy_(self.task.actor_flat)
-        due = self.updates % self.config.perturbation_interval == 0
-        if due and self.config.perturbation in LEARNED:
+            self._deployed.copy_(self.task.policy_flat)
+        if self.perturbation_due:
             slots = self.replay.sample(rng, self.config.batch, self._pool(PERTURBATION))
             turn = self.updates // self.config.perturbation_interval
             actor = turn % self.config.actor_interval == 0
@@ -242,7 +273,7 @@ class Learner:
     def _rnd_inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
         arrays = self.replay.arrays
         if self.config.rnd_input == 'latent':
-            return self._tensors(arrays['latent'][rows])
+            return self._tensors(self._latents(rows))
         vector = [self._proprioception(rows), arrays['previous_action'][rows]]
         return self._tensors(arrays['image'][rows], np.concatenate(vector, axis=-1))
 
@@ -285,16 +316,23 @@ class Learner:
         :return: shape (count,) [nat].
         """
         model = self._model(which)
-        field = 'latent' if model.input == 'latent' else 'image'
-        return model.logits(self.replay.arrays[field][slots])
+        if model.input == 'latent':
+            return model.logits(self._latents(slots))
+        return model.logits(self.replay.arrays['image'][slots])
+
+    def _latents(self, slots: NDArray[np.int64]) -> Array:
+        if self.replay.keeps_latents:
+            latents: Array = self.replay.arrays['latent'][slots]
+            return latents
+        return pixel_latents(self.replay.arrays['image'][slots])
 
     def _observation(self, slots: NDArray[np.int64]) -> Array:
-        arrays = self.replay.arrays
+        latent = self._latents(slots)
         return self.spec.assemble(
-            arrays['latent'][slots],
-            arrays['latent'][self.replay.preceding(slots)],
+            latent,
+            self._latents(self.replay.preceding(slots)) if self.spec.history == 2 else latent,
             self._proprioception(slots),
-            arrays['previous_action'][slots],
+            self.replay.arrays['previous_action'][slots],
         )
 
     def _proprioception(self, slots: NDArray[np.int64]) -> Array:
@@ -330,7 +368,10 @@ class Learner:
 
     def metrics(self) -> dict[str, float]:
         """Return the newest scalars by name (SB3's names, and ``rnd/``, ``perturbation/``)."""
-        return scalars(self._metrics) | {'train/n_updates': float(self.updates)}
+        found = scalars(self._metrics) | {'train/n_updates': float(self.updates)}
+        if self.stall_level is not None:
+            found['stall/level'] = float(self.stall_level)
+        return found
 
     def policy_weights(self) -> tuple[Tensors, dict[str, str]]:
         """
@@ -340,15 +381,15 @@ class Learner:
         """
         tensors: Tensors = {}
         flats = {
-            'task': self.task.actor_flat,
-            'perturbation': self.perturbation.actor_flat,
+            'task': self.task.policy_flat,
+            'perturbation': self.perturbation.policy_flat,
             'deployed': self._deployed,
         }
         for name, flat in flats.items():
-            for index, (weight, bias) in enumerate(self.task.actor.layers(flat.cpu())):
-                tensors[f'{name}.weight{index}'] = weight[0].numpy().copy()
-                tensors[f'{name}.bias{index}'] = bias[0, 0].numpy().copy()
-        return tensors, describe(self.spec, self.joints, self.senses)
+            arrays = self.task.policy_arrays(flat)
+            tensors |= {f'{name}.{key}': value for key, value in arrays.items()}
+        stall = {'stall_level': str(self.stall_level)} if self.stall_level else {}
+        return tensors, describe(self.spec, self.joints, self.senses) | stall
 
     def state(self) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
         """

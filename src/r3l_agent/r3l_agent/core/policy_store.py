@@ -43,7 +43,14 @@ def read_version(
             f'policy weights version {version} move {first.spec.action_size} joints: '
             f'expected {actions}'
         )
-    return PolicyVersion(env_steps, version, first.spec, dict(actors), first.senses)
+    level = metadata.get('stall_level', '0')
+    if not level.isdigit():
+        raise WeightsError(
+            f'policy weights version {version} have stall_level {level!r}: expected a count'
+        )
+    return PolicyVersion(
+        env_steps, version, first.spec, dict(actors), first.senses, stall_level=int(level)
+    )
 
 
 class PolicyStore:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_agent.core.interventions import append, rewind
 from r3l_agent.core.learner import Learner, Tensors
 from r3l_agent.core.observation import HAND, JointRange, Layout
 from r3l_agent.core.replay.buffer import Row
 from r3l_agent.core.schedule import ClassifierSchedule, Model, updates_due
+from r3l_agent.core.stall import StallGuard
 from r3l_agent.core.training_config import LearnerConfig
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
@@ -58,6 +60,10 @@ class Training:
         self._bad_in_a_row = 0
         self._cut: set[int] = set()
         self._good: State | None = None
+        self._guard: StallGuard | None = None
+        if config.stall_guard:
+            self._guard = StallGuard(config.stall_tolerance, config.latent_size, config.seed)
+            self._shake(0)
         self.restored = self._restore()
 
     @property
@@ -96,7 +102,26 @@ class Training:
             self.episode_end = self.env_steps
         else:
             self.env_steps += 1
+            self._watch(row)
         return row.last
+
+    def _watch(self, row: Row) -> None:
+        """Show the guard where the training is, and at the end of a window ask it."""
+        guard, config = self._guard, self.config
+        if guard is None:
+            return
+        guard.see(row.latent)
+        if self.env_steps % config.stall_window:
+            return
+        found = guard.judge()
+        if found.changed:
+            self._shake(found.level)
+            if config.run:
+                values = {'level': found.level, **found.figures}
+                append(Path(config.run), 'stall', self.env_steps, values)
+
+    def _shake(self, level: int) -> None:
+        self.learner.set_stall(level, level * self.config.stall_entropy)
 
     def interrupt(self, sequence: int) -> None:
         """
@@ -154,7 +179,13 @@ class Training:
 
     def update(self) -> None:
         """Make one update; go back to the last good state if losses stay unusable."""
+        learned = self.learner.perturbation_due and self.config.perturbation == 'rnd'
         self.learner.update()
+        if self._guard is not None:
+            names = ('train/reward_mean', 'rnd/loss') if learned else ('train/reward_mean',)
+            figures = [self.learner.metric(name) for name in names]
+            if all(np.isfinite(figures)):
+                self._guard.learn(*figures)
         if all(np.isfinite(value) for value in self.learner.metrics().values()):
             self._bad_in_a_row = 0
             return
@@ -190,10 +221,18 @@ class Training:
         """
         tensors, metadata = self.state()
         data = pack(tensors, metadata)
-        self._good = (tensors, metadata)
+        self.remember((tensors, metadata))
         if self._folder is not None:
             write_atomic(self._folder / LEARNER_FILE, data)
             save(self._folder / POLICY_FILE, *self.described_policy())
+
+    def remember(self, state: State) -> None:
+        """
+        Take note of a state to go back to when losses become unusable.
+
+        :param state: as ``state`` returned it, all of it finite.
+        """
+        self._good = state
 
     def described_policy(self) -> tuple[Tensors, dict[str, str]]:
         """Return the policies as they are kept for tools: arrays by name and the metadata."""
@@ -217,7 +256,11 @@ class Training:
             'encoder_version': self.encoder_version,
             'encoder_digest': self._encoder_digest,
         }
-        return tensors, metadata | {f'run.{name}': str(value) for name, value in counts.items()}
+        metadata |= {f'run.{name}': str(value) for name, value in counts.items()}
+        if self._guard is not None:
+            arrays, metadata['run.stall'] = self._guard.state()
+            tensors |= {f'stall.{name}': value for name, value in arrays.items()}
+        return tensors, metadata
 
     def _restore(self) -> bool:
         path = self._folder / LEARNER_FILE if self._folder is not None else None
@@ -249,9 +292,19 @@ class Training:
         try:
             self.learner.load(tensors, metadata)
             self._read_counts(metadata)
+            self._load_guard(tensors, metadata)
         except (KeyError, ValueError, RuntimeError) as error:
             raise ConfigError(f'{path}: {error}') from error
         self._good = (dict(tensors), dict(metadata))
+
+    def _load_guard(
+        self, tensors: Mapping[str, NDArray[np.generic]], metadata: Mapping[str, str]
+    ) -> None:
+        if self._guard is not None:
+            self._guard.load({'visited': tensors['stall.visited']}, metadata['run.stall'])
+            self._shake(self._guard.level)
+            if self.config.run:
+                rewind(Path(self.config.run), self.env_steps)
 
     def _read_counts(self, metadata: Mapping[str, str]) -> None:
         self.env_steps = int(metadata['run.env_steps'])

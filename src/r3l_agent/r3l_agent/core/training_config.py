@@ -21,7 +21,7 @@ class LearnerConfig(LearningConfig):
     warmup_steps: int = parameter(
         6_000, 'env steps before which no update is due', range=(0, 10**9)
     )
-    latent_size: int = parameter(16, "length of the encoder's latent", range=(1, 1024))
+    latent_size: int = parameter(16, "length of the encoder's latent", range=(1, 12288))
     round_steps: int = parameter(
         250, 'env steps between two versions of the classifier', range=(1, 10**9)
     )
@@ -35,6 +35,22 @@ class LearnerConfig(LearningConfig):
     metrics_steps: int = parameter(
         500, 'env steps between two publications of metrics', range=(1, 10**9)
     )
+    stall_guard: bool = parameter(
+        False,
+        'while novelty, reward and coverage of latents stand still, raise the entropy that the '
+        'policies keep, step by step, and perturb more',
+    )
+    stall_window: int = parameter(
+        5_000, 'env steps that are compared with those before', range=(1, 10**9)
+    )
+    stall_tolerance: float = parameter(
+        0.05,
+        'change of a figure that counts as none, as a share of the range it has spanned [-]',
+        range=(0.0, 1.0),
+    )
+    stall_entropy: float = parameter(
+        3.0, 'entropy added at each of the three levels [nat]', range=(0.0, 1000.0)
+    )
     threads: int = parameter(1, 'threads of each tensor operation', range=(1, 1024))
     joint_low: tuple[float, ...] = parameter(
         (-0.48, -pi / 3, -pi / 2) * 3, 'lower end of the command range of each joint [rad]'
@@ -44,7 +60,12 @@ class LearnerConfig(LearningConfig):
     )
 
     def __post_init__(self) -> None:
-        """Refuse joints whose parameters disagree."""
+        """Refuse parameters that disagree."""
+        if self.perturbation == 'goals' and self.reward_source == 'environment':
+            raise ParameterError(
+                "learner.perturbation is 'goals' and reward_source is 'environment': expected "
+                "reward_source 'classifier', because a second classifier needs the first"
+            )
         if len(self.joint_low) != len(self.joint_high) or not self.joint_low:
             raise ParameterError(
                 f'learner.joint_low has {len(self.joint_low)} and joint_high '

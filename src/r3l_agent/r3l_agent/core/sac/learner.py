@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import math
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from r3l_agent.core.sac import gaussian
 from r3l_agent.core.sac.adam import Adam
 from r3l_agent.core.sac.losses import (
@@ -78,7 +80,11 @@ class Sac:
 
     def __init__(self, config: SacConfig, seed: int, compute: Compute = CPU) -> None:
         self.config = config
+        self.target_entropy = config.target_entropy
         self.device = compute.device
+        # What lies before the observation may learn from the critics' loss.
+        self.wants_gradient = False
+        self.gradient: Tensor | None = None
         self.generator = torch.Generator().manual_seed(seed)
         inputs = config.observations + config.actions
         sizes = (config.observations, *config.hidden, 2 * config.actions)
@@ -108,6 +114,23 @@ class Sac:
         """Entropy weight [reward units per nat]."""
         return math.exp(self.log_temperature.item())
 
+    @property
+    def policy_flat(self) -> Tensor:
+        """All parameters that an action depends on, shape (parameters,)."""
+        return self.actor_flat
+
+    def policy_arrays(self, flat: Tensor) -> dict[str, NDArray[np.float32]]:
+        """
+        Copy a policy's parameters by name.
+
+        :param flat: like ``policy_flat``.
+        """
+        found: dict[str, NDArray[np.float32]] = {}
+        for index, (weight, bias) in enumerate(self.actor.layers(flat.cpu())):
+            found[f'weight{index}'] = weight[0].numpy().copy()
+            found[f'bias{index}'] = bias[0, 0].numpy().copy()
+        return found
+
     @torch.no_grad()
     def update(self, batch: Batch, *, actor: bool = True) -> dict[str, Tensor]:
         """
@@ -120,6 +143,7 @@ class Sac:
         :return: scalars by name; read them only where they are shown.
         """
         temperature = self.temperature
+        self.gradient = None
         metrics = self._update_critic(batch, temperature)
         if actor:
             metrics |= self._update_actor(batch.observation, temperature)
@@ -150,9 +174,15 @@ class Sac:
         loss, gradient = critic_loss(q, target)
         if not loss.isfinite():
             return {'critic_loss': loss, 'q_mean': target.mean()}
-        self.critic.backward(
-            self._critic_layers, tape, gradient.unsqueeze(-1), self._critic_gradients
+        to_input = self.critic.backward(
+            self._critic_layers,
+            tape,
+            gradient.unsqueeze(-1),
+            self._critic_gradients,
+            to_input=self.wants_gradient,
         )
+        if self.wants_gradient:
+            self.gradient = to_input[:, : batch.observation.shape[-1]]
         self._optimisers['critic'].step(self._critic_gradient)
         return {'critic_loss': loss, 'q_mean': target.mean()}
 
@@ -180,7 +210,7 @@ class Sac:
         )
         self._optimisers['actor'].step(self._actor_gradient)
         mean_log_prob = drawn.log_prob.mean()
-        to_temperature = temperature_gradient(mean_log_prob.item(), self.config.target_entropy)
+        to_temperature = temperature_gradient(mean_log_prob.item(), self.target_entropy)
         self._optimisers['temperature'].step(torch.full((1,), to_temperature))
         return {
             'actor_loss': loss,
