@@ -14,6 +14,11 @@ class Marks:
         self._every = every
         self._last = done
 
+    @property
+    def last(self) -> int | None:
+        """Env steps of the newest evaluation; None: there was none."""
+        return self._last
+
     def due(self, env_steps: int) -> bool:
         """
         Say whether to evaluate a policy, and remember it if so.

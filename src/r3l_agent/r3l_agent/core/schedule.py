@@ -55,6 +55,10 @@ class ClassifierSchedule:
         while len(self._versions) > KEPT:
             del self._versions[min(self._versions)]
 
+    def since(self, version: int) -> list[Model]:
+        """Return that version and later ones, oldest first."""
+        return [model for _, model in sorted(self._versions.items()) if model.version >= version]
+
     def newest(self) -> Model | None:
         """Return the version trained on the most data."""
         return self._versions[max(self._versions)] if self._versions else None

@@ -62,13 +62,19 @@ class JsonLines:
 class Scalars:
     """``metrics.jsonl`` and the TensorBoard events of a run."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open both in the folder of the run."""
-        # Not torch's SummaryWriter: that one costs 200 MB of torch.
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    def __init__(self, folder: Path, *, events: bool = True) -> None:
+        """
+        Open both in the folder of the run.
 
+        :param events: whether to write TensorBoard events.
+        """
         self._lines = JsonLines(folder / 'metrics.jsonl')
-        self._events = EventFileWriter(str(folder), flush_secs=10)
+        self._events: Any = None
+        if events:
+            # Not torch's SummaryWriter: that one costs 200 MB of torch.
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+            self._events = EventFileWriter(str(folder), flush_secs=10)
 
     def write(
         self, source: str, env_steps: int, wall_s: float, values: Mapping[str, float]
@@ -79,11 +85,13 @@ class Scalars:
         :param source: node that measured.
         :param wall_s: seconds of the run so far.
         """
+        head = {'env_steps': env_steps, 'wall_s': round(wall_s, 3), 'source': source}
+        self._lines.write({**head, **values})
+        if self._events is None:
+            return
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        head = {'env_steps': env_steps, 'wall_s': round(wall_s, 3), 'source': source}
-        self._lines.write({**head, **values})
         summary = [
             Summary.Value(tag=name, simple_value=value)
             for name, value in values.items()
@@ -100,7 +108,8 @@ class Scalars:
     def close(self) -> None:
         """Flush and close."""
         self._lines.close()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
 
 def _finite(value: Any) -> Any:

@@ -157,6 +157,24 @@ class MappedRing:
         return array.view(np.ndarray)
 
 
+def go_back(folder: Path, count: int) -> None:
+    """
+    Forget the newest rows of a ring that nobody has open.
+
+    :param folder: of the ring; nothing is done if there is none.
+    :param count: rows ever appended at the time to go back to.
+    :raises RingError: if there were fewer.
+    """
+    path = folder / 'count.npy'
+    if not path.exists():
+        return
+    stored = np.lib.format.open_memmap(path, 'r+')
+    if int(stored[0]) < count:
+        raise RingError(f'{folder} holds {int(stored[0])} rows: expected at least {count}')
+    stored[0] = count
+    stored.flush()
+
+
 def _difference(found: object, expected: str) -> str:
     """Name the first entry in which two headers differ."""
     wanted = json.loads(expected)

@@ -114,6 +114,8 @@ def evaluation_text(evaluation: dict[str, Any] | None) -> str:
     """Return the last evaluation in a few words; empty if there is none."""
     if evaluation is None:
         return ''
+    if evaluation.get('success_rate') is None:  # of an environment that does not say
+        return f'deployed return {evaluation.get("return_mean"):.1f} at {evaluation["env_steps"]}'
     return (
         f'deployed {evaluation["success_rate"]:.0%} '
         f'(strict {evaluation["success_rate_strict"]:.0%}) at {evaluation["env_steps"]}'

@@ -76,6 +76,13 @@ class Negatives:
         """Environment steps ever stored."""
         return self._newest().count
 
+    def counts(self) -> dict[str, int]:
+        """Return the steps ever stored in each ring, by name of its folder."""
+        counts = {self.kind: self._ring.count}
+        if self._warmup is not None:
+            counts['warmup'] = self._warmup.count
+        return counts
+
     @property
     def last_sequence(self) -> int:
         """Sequence number of the newest step, -1 if there is none."""

@@ -12,6 +12,8 @@ from r3l_node.core.weights import load, pack, save, Tensors
 from r3l_reward.core.vice import RewardModel, Trainer
 from r3l_reward.core.vice.objective import Examples
 
+Weights = tuple[Tensors, dict[str, str]]
+
 WEIGHTS_FILE = 'reward.safetensors'
 OPTIMIZER_FILE = 'reward_optimizer.safetensors'
 
@@ -88,6 +90,26 @@ class Rounds:
         model = RewardModel.from_weights(tensors, metadata)
         metrics['vice/version'] = float(self._version)
         return Trained(model, data, self._version, env_steps, metrics)
+
+    def state(self) -> tuple[Weights, Weights] | None:
+        """Copy classifier and optimiser, for ``load``; None: there is no trainer yet."""
+        if self._trainer is None:
+            return None
+        tensors, metadata = self._trainer.weights()
+        return (tensors, metadata | {'version': str(self._version)}), (
+            self._trainer.optimizer_weights()
+        )
+
+    def load(self, classifier: Weights, optimizer: Weights) -> None:
+        """
+        Continue from what ``state`` returned; the trainer must be there.
+
+        :raises ConfigError: one sentence, if it does not fit the trainer.
+        """
+        if self._trainer is None:
+            raise ValueError('no trainer yet: expected set_trainer first')
+        self._trainer.load(*classifier, optimizer[0])
+        self._version = int(classifier[1]['version'])
 
     def _restore(self, path: Path) -> Trained:
         tensors, metadata = load(path)

@@ -34,6 +34,11 @@ class Schedule:
         """Whether there was a first round."""
         return self._last is not None
 
+    @property
+    def last(self) -> int | None:
+        """Name of the last round; None: there was none."""
+        return self._last
+
     def resume(self, env_steps: int) -> None:
         """
         Continue after a round of an earlier process.

@@ -30,6 +30,7 @@ class ClassifierTraining:
     :param reset_goals: of a second classifier, of the same kind; None: there is one only.
     :param features: length of the features that the robot senses; 0: it senses images.
     :param slack: steps that are kept beyond the capacity, see ``Negatives``.
+    :param keep: write and read checkpoints of its own; otherwise the owner keeps their state.
     :raises ConfigError: if the run's files or the device do not fit.
     """
 
@@ -42,6 +43,7 @@ class ClassifierTraining:
         reset_goals: Examples | None = None,
         features: int = 0,
         slack: int = 0,
+        keep: bool = True,
     ) -> None:
         folder = Path(config.run) if config.run else None
         self.config = config
@@ -59,7 +61,7 @@ class ClassifierTraining:
             slack=slack,
         )
         self.schedule = Schedule(config.round_steps, config.initial_negatives)
-        self.rounds = Rounds(folder and folder / CHECKPOINTS)
+        self.rounds = Rounds(folder / CHECKPOINTS if folder and keep else None)
         self._start = start
 
     def begin(self) -> None:

@@ -15,7 +15,7 @@ Array = NDArray[np.float32]
 class Encoder(Protocol):
     """Turns images into latents, as `r3l_perception.core.vae.Vae` does."""
 
-    def encode(self, images: NDArray[np.uint8]) -> tuple[Any, Any]:
+    def encode(self, images: NDArray[Any]) -> tuple[Any, Any]:
         """Return mean and log variance, each of shape (batch, latent)."""
 
 
@@ -41,7 +41,7 @@ class DeployedPolicy:
         self._last_action: Array | None = None
 
     def __call__(
-        self, images: NDArray[np.uint8], joint_position: NDArray[np.float64], first: bool
+        self, images: NDArray[Any], joint_position: NDArray[np.float64], first: bool
     ) -> NDArray[np.float64]:
         """
         Choose joint targets.
@@ -61,9 +61,12 @@ class DeployedPolicy:
             )
         if first or self._previous is None or self._last_action is None:
             self._previous = latent
-            self._last_action = np.zeros(joint_position.shape, np.float32)
+            self._last_action = np.zeros((len(latent), spec.action_size), np.float32)
         observation = spec.assemble(
-            latent, self._previous, joints.normalise(joint_position), self._last_action
+            latent,
+            self._previous,
+            (self._policy.senses or joints).normalise(joint_position),
+            self._last_action,
         )
         action = np.clip(self._policy.act(observation, None), -1.0, 1.0)
         self._previous, self._last_action = latent, action

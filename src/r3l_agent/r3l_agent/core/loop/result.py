@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-from r3l_agent.core.loop.deployed import Deployed
+from r3l_agent.core.loop.deployed import Deployed, Weights
 
-# Tensors by name and metadata, as in a safetensors file.
-Weights = tuple[dict[str, NDArray[Any]], dict[str, str]]
+
+class TrainingStoppedError(Exception):
+    """Raised where a training is told to stop while it cannot be saved."""
 
 
 class Evaluate(Protocol):

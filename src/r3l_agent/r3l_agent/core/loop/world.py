@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -51,13 +52,16 @@ class World(Protocol):
 
     ``image_size`` is the side of the image [pixel], None in a world of features;
     ``feature_size`` the length of the features, 0 in a world of images; ``joints`` that of the
-    proprioception, may be 0. ``low``, ``high`` and ``home`` are targets, shape (actions,): the
-    range of an action and the posture between two episodes.
+    proprioception, may be 0. ``joints_commanded`` says that these are the positions of the joints
+    that are commanded, in their order and unit; otherwise they are standardised by the warm-up.
+    ``low``, ``high`` and ``home`` are targets, shape (actions,): the range of an action and the
+    posture between two episodes.
     """
 
     image_size: int | None
     feature_size: int
     joints: int
+    joints_commanded: bool
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     home: NDArray[np.float64]
@@ -103,7 +107,7 @@ class Witness(Protocol):
         """
         ...
 
-    def write_records(self, run: Any) -> None:
+    def write_records(self, run: Path) -> None:
         """
         Write the records into a run folder.
 
