@@ -8,6 +8,7 @@ from pathlib import Path
 import sys
 from typing import Annotated
 
+from r3l_bringup.experiment.command import add_experiment
 from r3l_bringup.hand_cli import add_commands
 from r3l_bringup.paths import names
 import typer
@@ -56,13 +57,29 @@ def train(
         list[str] | None,
         typer.Option('--set', help='NODE.PARAM=VALUE; may be repeated; NODE all: every node.'),
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help='Look of the simulated hand: primitives or robel [primitives].'),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help='Where networks are trained: cpu or cuda [cpu].')
+    ] = None,
     viewer: Annotated[bool, typer.Option('--viewer', help='Show the simulation.')] = False,
+    no_ros: Annotated[
+        bool, typer.Option('--no-ros', help='In one process, without ROS: the same, faster.')
+    ] = False,
 ) -> None:
     """Train a task; ends with a report in the run folder."""
     from r3l_bringup.config import Request
     from r3l_bringup.train import train as run_training
 
-    options = (task, profile, ablation, seed, pace, hardware, driver)
+    looks: tuple[str, ...] = () if model is None else (f'all.hand_model={model}',)
+    if device == 'cuda':
+        from r3l_node.core.compute import Compute
+
+        Compute.named(device, 'fp32', node='all')  # no run folder if it is not there
+    looks += () if device is None else (f'all.device={device}',)
+    options = (task, profile, ablation, seed, pace, hardware, driver, model, device)
     given = any(option is not None for option in options) or bool(sets) or run is None
     request = Request(
         task=task or 'valve',
@@ -75,15 +92,19 @@ def train(
         driver=driver,
         port=port,
         calibration=calibration,
-        sets=tuple(sets or ()),
+        sets=(*looks, *(sets or ())),
     )
+    if no_ros:
+        from r3l_bringup.in_process import train_in_process
+
+        raise typer.Exit(train_in_process(request, run, given, viewer=viewer))
     raise typer.Exit(run_training(request, run, given, viewer=viewer))
 
 
 @app.command()
 def evaluate(
     run: RunOption,
-    starts: Annotated[int, typer.Option(min=1, help='Number of fixed starts.')] = 32,
+    starts: Annotated[int, typer.Option(min=0, help="Number of fixed starts; 0: R3L's.")] = 32,
     seed: SeedOption = 0,
     policy: Annotated[
         str, typer.Option(help='deployed, or a baseline: random, hold, untrained.')
@@ -139,13 +160,17 @@ def bench(
         Path | None, typer.Option('--json', help='Write the figures to this file.')
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.5, help='Time of each measurement [s].')] = 15.0,
+    device: Annotated[
+        str | None, typer.Option(help='Where networks are trained: cpu or cuda (learner only).')
+    ] = None,
 ) -> None:
     """Measure the speed of a part on this machine."""
     from r3l_bringup.bench import run_bench
 
-    run_bench(what, seconds, json_file)
+    run_bench(what, seconds, json_file, device)
 
 
+add_experiment(app)
 add_commands(app)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from r3l_bringup import config
 from r3l_bringup.hardware import graph_of
 from r3l_bringup.records import MOVING, read_lines
-from r3l_bringup.status import duration, read_status
+from r3l_bringup.status import duration, read_status, Status
 from r3l_node.core.files import write_atomic
 from r3l_node.core.parameters import flatten
 
@@ -54,7 +54,7 @@ def _head(run: Path, evaluations: list[dict[str, Any]]) -> Iterable[str]:
         state = 'finished' if status.phase == 'done' else f'stopped while {status.phase}'
         ratio = '' if status.update_ratio is None else f', update ratio {status.update_ratio:.3f}'
         yield (
-            f'Task **{status.task}**, profile **{status.profile}**: {state} after '
+            f'Task **{status.task}**, profile **{_profile(run, status)}**: {state} after '
             f'{status.env_steps} of {status.steps} env steps in {duration(status.wall_s)}{ratio}.'
         )
     if evaluations:
@@ -67,6 +67,15 @@ def _head(run: Path, evaluations: list[dict[str, Any]]) -> Iterable[str]:
     else:
         yield 'No policy was evaluated.'
     yield ''
+
+
+def _profile(run: Path, status: Status) -> str:
+    """Return the profile and what was changed in it; the loop knows only its parameters."""
+    path = run / 'config.yaml'
+    monitor = config.load(path).get('monitor', {}) if path.exists() else {}
+    ablation = monitor.get('ablation', config.NO_ABLATION)
+    profile = str(monitor.get('profile', status.profile))
+    return profile if ablation == config.NO_ABLATION else f'{profile} {ablation}'
 
 
 def _curve(run: Path, evaluations: list[dict[str, Any]]) -> Iterable[str]:

@@ -107,9 +107,11 @@ class Screen:
         for name, member in members.items():
             nodes.add_row(*self._health(name, member, now))
         bar = ProgressBar(total=max(1, status.steps), completed=status.env_steps)
-        parts: list[RenderableType] = [bar, facts, Text(), nodes]
+        parts: list[RenderableType] = [bar, facts]
+        parts += [Text(), nodes] if members else []
         parts += [Text(event, style='yellow') for event in self._events]
-        title = f'{status.task or "r3l"} · {status.profile} · {self._run.name}'
+        named = (status.task or 'r3l', status.profile, self._run.name)
+        title = ' · '.join(part for part in named if part)
         return Panel(Group(*parts), title=title, expand=False, width=84)
 
     def _health(self, name: str, member: Member, now: float) -> tuple[str, str, str, str, str]:

@@ -18,6 +18,7 @@ from r3l_bringup.prepare import lock, prepare
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.screen import Screen
+from r3l_node.core.errors import ConfigError
 
 VIEWER = Program(
     'viewer',
@@ -64,6 +65,8 @@ def train(
 
         check_display()
     run = prepare(request, folder, Path('runs'), given)
+    if (run.folder / 'checkpoints' / 'loop.safetensors').exists():
+        raise ConfigError(f'{run.folder} was begun without ROS: expected --no-ros to go on')
     held = lock(run.folder)
     print(f'{"continuing" if run.resumed else "run folder"} {run.folder}', flush=True)
     try:
@@ -75,7 +78,7 @@ def train(
             code = runner.run()
     finally:
         os.close(held)
-    _say_how_it_ended(run.folder, code)
+    say_how_it_ended(run.folder, code)
     return code
 
 
@@ -88,12 +91,18 @@ def _path_of_task(values: Values) -> dict[str, str]:
     return {'PYTHONPATH': os.pathsep.join(folder for folder in folders if folder)}
 
 
-def _say_how_it_ended(folder: Path, code: int) -> None:
+def say_how_it_ended(folder: Path, code: int, options: str = '') -> None:
+    """
+    Tell the user where the report is, or how to go on.
+
+    :param code: exit code of the training.
+    :param options: to go on with, with a space behind.
+    """
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     if code == 0:
         print(f'report: {shown / "report.md"}')
     elif code > 128:
         name = signal.Signals(code - 128).name
-        print(f'stopped by {name}; go on with: r3l train --run {shown}', file=sys.stderr)
+        print(f'stopped by {name}; go on with: r3l train {options}--run {shown}', file=sys.stderr)
     else:
         print(f'the run failed; its logs are in {shown / "logs"}', file=sys.stderr)

@@ -120,14 +120,15 @@ def _pictures(task: str, groups: Sequence[Variant], folder: Path) -> Iterable[st
     from r3l_bringup.experiment import maps, plots
 
     lines, drawn = baselines(groups), []
+    file = task.replace(':', '.')
     for title, name, draw in (
         ('Learning curves', 'curves', plots.curves),
         ('Deployed success', 'deployed', plots.deployed),
     ):
-        path = folder / f'{name}_{task}.png'
+        path = folder / f'{name}_{file}.png'
         if draw(groups, lines, path):
             drawn.append((title, path))
-    covered = maps.coverage(groups, folder / f'coverage_{task}.png')
+    covered = maps.coverage(groups, folder / f'coverage_{file}.png')
     drawn += [('Where the object has been', path) for path in covered]
     for title, path in drawn:
         yield f'![{title}: {task}]({path.name})'
