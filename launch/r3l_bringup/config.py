@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from r3l_agent.core.learner_config import check_trunk
 from r3l_bringup import hardware
 from r3l_bringup.graph import ALL_NODES, NodeSpec
 from r3l_bringup.hardware import EVERY, graph_of, Values
@@ -72,6 +73,7 @@ def resolve(request: Request) -> Values:
     _check_shared(values)
     if {'reward', 'agent'} <= values.keys():
         _check_warm_up(values)
+        _check_pixels(values)
         _check_reset_goals(values)
     return values
 
@@ -116,6 +118,10 @@ def load(path: Path) -> Values:
     values = _sections(path)
     for section in values.values():
         section.pop('use_sim_time', None)
+    for spec in ALL_NODES:
+        for parameter in specs(spec.config_type()):
+            if parameter.default == () and spec.name in values:
+                values[spec.name].setdefault(parameter.name, [])  # see dump
     return values
 
 
@@ -294,6 +300,26 @@ def _check_reset_goals(values: Values) -> None:
         raise ConfigError(
             f"reward.reset_goals is '{given}' and perturbation is {perturbation}: expected "
             'perturbation goals, or no reset_goals'
+        )
+
+
+def _check_pixels(values: Values) -> None:
+    """Refuse pixels as latents for those that do not see them through convolutions."""
+    encoder, learner = values['encoder'], values['learner']
+    pixels = encoder['kind'] == 'pixels'
+    if pixels != bool(learner['trunk']):
+        expected = 'the channels of convolutions' if pixels else 'none'
+        raise ConfigError(
+            f"encoder.kind is '{encoder['kind']}' and learner.trunk is {learner['trunk']}: "
+            f'expected {expected}'
+        )
+    check_trunk(
+        learner['trunk'], learner['image_size'], learner['latent_size'], learner['history']
+    )
+    if pixels and values['reward']['input'] != 'pixels':
+        raise ConfigError(
+            f"encoder.kind is 'pixels' and reward.input is '{values['reward']['input']}': "
+            "expected 'pixels', because there are no latents"
         )
 
 

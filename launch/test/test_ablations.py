@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import yaml
 
 BASELINES = {
-    'no_perturbation', 'random_perturbation', 'constant_reward', 'oracle_reward', 'two_goal',
+    'no_perturbation', 'no_vae', 'random_perturbation', 'constant_reward', 'oracle_reward', 'two_goal',
 }  # fmt: skip
 SWITCHES = {
     'no_bootstrap', 'no_layer_norm', 'no_mixup', 'no_label_smoothing', 'no_gradient_penalty',

@@ -129,3 +129,29 @@ def test_a_wrong_request_is_refused_in_a_sentence(request_: Request, sentence: s
 def test_values_on_the_command_line_are_yaml(name: str, text: str, value: object) -> None:
     node = 'all' if name == 'perturbation' else 'learner'
     assert config.resolve(Request(sets=(f'{node}.{name}={text}',)))['learner'][name] == value
+
+
+@pytest.mark.parametrize(
+    ('sets', 'sentence'),
+    [
+        (
+            ('encoder.kind=pixels',),
+            r"encoder.kind is 'pixels' and learner.trunk is \[\]: expected",
+        ),
+        (('learner.trunk=[8]',), r"kind is 'vae' and learner.trunk is \[8\]: expected none"),
+        (('encoder.kind=pixels', 'learner.trunk=[8]'), 'latent_size is 16: expected 3072'),
+        (
+            ('encoder.kind=pixels', 'learner.trunk=[8]', 'all.latent_size=3072'),
+            'learner.history is 2: expected 1',
+        ),
+        (
+            ('encoder.kind=pixels', 'learner.trunk=[8]', 'all.latent_size=3072', 'all.history=1'),
+            r"reward.input is 'latent': expected 'pixels', because there are no latents",
+        ),
+    ],
+)
+def test_pixels_are_asked_for_with_all_that_they_need(
+    sets: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        config.resolve(Request(sets=sets))

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of the learner; one field is one ROS parameter. Defaults are those of ``modern``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from r3l_agent.core.agent_config import PERTURBATIONS
 from r3l_node.core.compute import device_parameter, precision_parameter
-from r3l_node.core.parameters import parameter
+from r3l_node.core.parameters import parameter, ParameterError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,15 @@ class LearningConfig:
     )
     hidden: tuple[int, ...] = parameter(
         (128, 128), 'widths of the hidden layers of actors and critics', range=(1, 8192)
+    )
+    trunk: tuple[int, ...] = parameter(
+        (),
+        'channels of the stride-2 convolutions in front of actors and critics, for encoder.kind '
+        'pixels; empty: none, they see latents',
+        range=(1, 512),
+    )
+    trunk_features: int = parameter(
+        50, 'features that the convolutions leave of an image', range=(1, 1024)
     )
     critics: int = parameter(2, 'size of the critic ensemble', range=(1, 64))
     critic_subset: int = parameter(2, 'target critics drawn for each minimum', range=(1, 64))
@@ -85,3 +95,26 @@ class LearningConfig:
     rnd_clip: float = parameter(10.0, 'largest novelty reward [-]', range=(0.1, 1e6))
     device: str = device_parameter()
     precision: str = precision_parameter()
+
+
+def check_trunk(trunk: Sequence[int], image_size: int, latent_size: int, history: int) -> None:
+    """
+    Refuse convolutions in front of something that is no image.
+
+    :param trunk: channels; empty: there are none.
+    :param image_size: side of the image [pixel].
+    :param latent_size: length of what the policies see of an image.
+    :param history: as ``LearningConfig`` has it.
+    :raises ParameterError: one sentence.
+    """
+    if not trunk:
+        return
+    if latent_size != 3 * image_size**2:
+        raise ParameterError(
+            f'learner.latent_size is {latent_size}: expected {3 * image_size**2} with '
+            f'learner.trunk, the colour values of an image of {image_size} pixels'
+        )
+    if history != 1:
+        raise ParameterError(
+            f'learner.history is {history}: expected 1 with learner.trunk, which sees one image'
+        )

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 from numpy.typing import NDArray
+from r3l_agent.core.convolutions import Convolutions
 from r3l_agent.core.observation import JointRange, ObservationSpec
 
 MODEL = 'r3l_policy'
@@ -26,12 +27,14 @@ class Policy:
     :param joints: command range that scales actions and, without ``senses``, normalises joint
         positions.
     :param senses: range that normalises proprioception.
+    :param trunk: turns pixels at the front of an observation into features; None: there are none.
     """
 
     layers: tuple[tuple[Array, Array], ...]
     spec: ObservationSpec
     joints: JointRange
     senses: JointRange | None = None
+    trunk: Convolutions | None = None
 
     @classmethod
     def from_weights(
@@ -60,8 +63,8 @@ class Policy:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f'the policy weights describe no observation ({error})') from error
         count = sum(name.startswith(f'{which}.weight') for name in tensors)
+        trunk, size = _trunk(tensors, which, spec)
         layers = []
-        size = spec.size
         for index in range(count):
             weight, bias = (tensors.get(f'{which}.{kind}{index}') for kind in ('weight', 'bias'))
             if weight is None or bias is None or weight.shape != (size, *bias.shape):
@@ -75,7 +78,7 @@ class Policy:
                 f'policy {which!r} has {size} outputs: expected {2 * spec.action_size}, a mean '
                 'and a log standard deviation per joint'
             )
-        return cls(tuple(layers), spec, joints, senses)
+        return cls(tuple(layers), spec, joints, senses, trunk)
 
     def act(self, observation: Array, rng: np.random.Generator | None = None) -> Array:
         """
@@ -85,7 +88,7 @@ class Policy:
         :param rng: source of the action noise; None gives the most likely action.
         :return: shape (joints,) or (batch, joints), in -1..1.
         """
-        h = observation
+        h = observation if self.trunk is None else self.trunk.embed(observation)
         for weight, bias in self.layers[:-1]:
             h = np.maximum(h @ weight + bias, 0.0)
         weight, bias = self.layers[-1]
@@ -96,6 +99,18 @@ class Policy:
             mean = mean + noise * np.exp(np.clip(log_std, *LOG_STD_RANGE))
         result: Array = np.tanh(mean)
         return result
+
+
+def _trunk(
+    tensors: Mapping[str, Array], which: str, spec: ObservationSpec
+) -> tuple[Convolutions | None, int]:
+    """Return the trunk of a policy, if it has one, and the length of its first layer's input."""
+    prefix = f'{which}.trunk.'
+    own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    if not own:
+        return None, spec.size
+    trunk = Convolutions.from_weights(own, spec.latent_size)
+    return trunk, spec.size - trunk.pixels + trunk.features
 
 
 def describe(

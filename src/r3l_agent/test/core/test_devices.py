@@ -21,6 +21,7 @@ from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Row, TASK
 from r3l_agent.core.sac.networks import Mlp, Tape
 from r3l_node.core.compute import Compute, scalars
 from r3l_node.core.errors import ConfigError
+from r3l_perception.core.pixels import pixel_count
 from r3l_perception.core.vae import to_weights, train_vae, Vae, VaeConfig
 from r3l_reward.core.vice import ViceConfig, ViceTrainer
 import torch
@@ -80,17 +81,22 @@ def rows(count: int = 60, length: int = 9) -> list[Row]:
 
 def learner_on(device: str, **changes: Any) -> Learner:
     config = replace(CONFIG, device=device, **changes)
-    learner = Learner(config, JOINTS, latent_size=4, seed=3)
+    pixels = bool(config.trunk)
+    learner = Learner(config, JOINTS, latent_size=pixel_count(32) if pixels else 4, seed=3)
     for row in rows():
         learner.add(row)
     learner.encoder = Vae(VaeConfig(latent_size=4), torch.Generator().manual_seed(0))
-    learner.set_reward(*classifier(), version=1)
+    learner.set_reward(*classifier('pixels' if pixels else 'latent'), version=1)
     return learner
 
 
-def classifier() -> Any:
-    goals = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
-    return ViceTrainer(ViceConfig(hidden=(8, 8)), goals, 0).weights()
+def classifier(what: str) -> Any:
+    rng = np.random.default_rng(0)
+    goals = rng.normal(size=(20, 4)).astype(np.float32)
+    if what == 'pixels':
+        goals = rng.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    config = ViceConfig(input=what, channels=(4, 4), hidden=(8, 8))
+    return ViceTrainer(config, goals, 0).weights()
 
 
 @contextmanager
@@ -118,6 +124,7 @@ VARIANTS = [
     {},
     {'rnd_input': 'pixels', 'task_novelty': 0.5, 'normalise_reward': True},
     {'n_step': 3, 'critics': 5, 'critic_subset': 2, 'actor_average': 0.0, 'history': 1},
+    {'trunk': (4, 4), 'trunk_features': 5, 'history': 1, 'rnd_input': 'pixels', 'n_step': 2},
     {'layer_norm': False, 'bootstrap_switch': False, 'actor_interval': 2},
 ]
 

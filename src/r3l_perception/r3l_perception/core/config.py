@@ -15,6 +15,12 @@ class EncoderConfig(VaeConfig):
     """What the node does, beside the VAE's own parameters; one field is one ROS parameter."""
 
     run: str = parameter('', 'folder of the run, absolute; empty: nothing is kept')
+    kind: str = parameter(
+        'vae',
+        'what images are turned into: the latents of a VAE, or pixels as they are, which the '
+        'policies see through learner.trunk',
+        choices=('vae', 'pixels'),
+    )
     seed: int = parameter(0, 'seed of the training', range=(0, 2**31 - 1))
     gather_images: int = parameter(
         6000, 'images gathered before the VAE is trained', range=(2, 1_000_000)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
-from r3l_perception.core import standardiser
+from r3l_perception.core import pixels, standardiser
+from r3l_perception.core.pixels import PixelEncoder
 from r3l_perception.core.standardiser import Standardiser
 from r3l_perception.core.vae import from_weights
 from torch import Tensor
@@ -41,6 +42,8 @@ def encoder_from_weights(
     :param metadata: names the model.
     :raises WeightsError: one sentence, if these are not the weights of an encoder.
     """
+    if metadata.get('model') == pixels.MODEL:
+        return PixelEncoder.from_weights(tensors)
     if metadata.get('model') == standardiser.MODEL:
         return Standardiser.from_weights(tensors)
     return from_weights(tensors, metadata)

@@ -12,6 +12,7 @@ from r3l_node.core.files import write_atomic
 from r3l_node.core.weights import load, save
 from r3l_perception.core.config import EncoderConfig
 from r3l_perception.core.picture import comparison, png
+from r3l_perception.core.pixels import PixelEncoder
 from r3l_perception.core.vae import from_weights, to_weights, Vae
 
 PICTURE = 'reconstructions.png'
@@ -51,6 +52,18 @@ def stored_vae(config: EncoderConfig) -> Vae | None:
     if kept is not None and path != kept:
         save(kept, tensors, metadata)
     return vae
+
+
+def pixel_encoder(config: EncoderConfig) -> PixelEncoder:
+    """
+    Return the encoder that leaves images as they are, and keep it in the run like any other.
+
+    :param config: names the run and the size of its images.
+    """
+    encoder = PixelEncoder(config.image_size)
+    if config.run:
+        save(encoder_file(Path(config.run)), *encoder.to_weights())
+    return encoder
 
 
 def keep_vae(run: Path, vae: Vae, images: NDArray[np.uint8]) -> None:

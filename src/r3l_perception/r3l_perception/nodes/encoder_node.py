@@ -20,7 +20,8 @@ from r3l_node.nodes.metrics import MetricsPublisher
 from r3l_node.nodes.parameters import declare
 from r3l_node.nodes.weights import weights_message
 from r3l_perception.core.config import EncoderConfig
-from r3l_perception.core.stored import keep_vae, stored_vae
+from r3l_perception.core.pixels import PixelEncoder
+from r3l_perception.core.stored import keep_vae, pixel_encoder, stored_vae
 from r3l_perception.core.vae import to_weights, Vae
 from r3l_perception.nodes.training import TrainingThread
 from rclpy.clock import Clock, ClockType
@@ -56,7 +57,7 @@ class EncoderNode(Node):
         self._compute = Compute.named(config.device, config.precision, node='encoder')
         self._run = Path(config.run) if config.run else None
         self._side = (config.image_size, config.image_size)
-        self._vae: Vae | None = None
+        self._vae: Vae | PixelEncoder | None = None
         self._training: TrainingThread | None = None
         self._newest: Image | None = None
         self._waiting: Image | None = None
@@ -68,7 +69,7 @@ class EncoderNode(Node):
             config.gather_images,
             {'image': ((*self._side, 3), np.uint8)},
         )
-        stored = stored_vae(config)
+        stored = pixel_encoder(config) if config.kind == 'pixels' else stored_vae(config)
         self._latents = self.create_publisher(Latent, 'latent', qos.OBSERVATION)
         self._weights = self.create_publisher(Weights, 'encoder/weights', qos.WEIGHTS)
         self._preview = self.create_publisher(Image, 'encoder/reconstruction', qos.VIEW)
@@ -151,12 +152,13 @@ class EncoderNode(Node):
         if waiting is not None:
             self._on_image(waiting)
 
-    def _use(self, vae: Vae) -> None:
+    def _use(self, vae: Vae | PixelEncoder) -> None:
         self._vae = vae
         stamp = self.get_clock().now().to_msg()
-        data = pack(*to_weights(vae))
+        data = pack(*(to_weights(vae) if isinstance(vae, Vae) else vae.to_weights()))
         self._weights.publish(weights_message('encoder', VERSION, self._images.count, data, stamp))
-        self.get_logger().info('encoding with a frozen VAE')
+        what = 'a frozen VAE' if isinstance(vae, Vae) else 'nothing: pixels as they are'
+        self.get_logger().info(f'encoding with {what}')
 
     def _publish_preview(self) -> None:
         msg, vae = self._newest, self._vae

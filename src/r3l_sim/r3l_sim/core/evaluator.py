@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from r3l_node.core.weights import Tensors, WeightsError
-from r3l_perception.core.vae import from_weights
+from r3l_perception.core.encoders import encoder_from_weights
 from r3l_sim.core.config import EvaluatorConfig
 from r3l_sim.core.deployed import DeployedPolicy
 from r3l_sim.core.evaluation import (
@@ -62,10 +62,10 @@ class Evaluator:
         :raises EvaluationStoppedError: if `stop` said so.
         """
         try:
-            vae = from_weights(*encoder)
+            vae = encoder_from_weights(*encoder)
         except ValueError as error:
             raise WeightsError(str(error)) from error
-        size = vae.config.image_size
+        size = getattr(vae, 'image_size', None)
         if self._scene.size != (size, size):
             raise WeightsError(
                 f'the encoder expects images of {size} px: the camera gives {self._scene.size[0]}'

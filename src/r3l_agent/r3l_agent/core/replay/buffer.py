@@ -86,7 +86,7 @@ class Replay:
     :param path: folder of the mapped files; None keeps them in memory.
     :param capacity: number of rows; the oldest are overwritten.
     :param image_size: side of the images [pixel].
-    :param latent_size: length of a latent.
+    :param latent_size: length of a latent; 0: none are stored.
     :param joints: number of joints, and length of an action.
     :param layout: where what is stored differs from a hand with a camera.
     """
@@ -112,6 +112,9 @@ class Replay:
             'action': ((joints,), np.float32),
             'latent': ((latent_size,), np.float32),
         }
+        self.keeps_latents = latent_size > 0
+        if not self.keeps_latents:
+            del fields['latent']
         if layout.features:
             fields['image'] = ((layout.features,), np.float32)
         if layout.outcomes:
@@ -154,7 +157,9 @@ class Replay:
         fields = row._asdict()
         if 'reward' not in self.arrays:
             del fields['reward'], fields['terminal']
-        if not row.latent.size:
+        if not self.keeps_latents:
+            del fields['latent']
+        elif not row.latent.size:
             fields['latent'] = np.zeros(self.arrays['latent'].shape[1:], np.float32)
         index = self.ring.append(**fields)
         self._scored_by[:, index % self.ring.capacity] = UNSCORED

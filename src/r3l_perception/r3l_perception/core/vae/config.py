@@ -13,7 +13,7 @@ class VaeConfig:
     """Architecture, likelihood and training of the VAE; defaults are the profile ``modern``."""
 
     image_size: int = parameter(32, 'side of the square camera image [pixel]', range=(32, 64))
-    latent_size: int = parameter(16, 'dimensions of the latent', range=(1, 256))
+    latent_size: int = parameter(16, 'dimensions of the latent', range=(1, 12288))
     channels: tuple[int, ...] = parameter(
         (16, 16, 16), 'output channels of each stride-2 convolution', range=(1, 512)
     )

@@ -64,6 +64,11 @@ class Vae(nn.Module):
             self._initialise(generator)
 
     @property
+    def image_size(self) -> int:
+        """Side of the square images [pixel]."""
+        return self.config.image_size
+
+    @property
     def latent_size(self) -> int:
         """Length of a latent."""
         return self.config.latent_size
