@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 import yaml
 
 BASELINES = {
-    'no_perturbation', 'no_vae', 'random_perturbation', 'constant_reward', 'oracle_reward', 'two_goal',
+    'no_perturbation', 'no_vae', 'random_perturbation', 'constant_reward', 'oracle_reward',
+    'two_goal', 'instrumented',
 }  # fmt: skip
 SWITCHES = {
     'no_bootstrap', 'no_layer_norm', 'no_mixup', 'no_label_smoothing', 'no_gradient_penalty',
     'separate_replay', 'raw_actor', 'single_latent', 'n_step3', 'utd2', 'critics10',
-    'task_novelty', 'encoder_shift', 'balance', 'exclude_likely', 'actor_interval2',
+    'task_novelty', 'encoder_shift', 'balance', 'exclude_likely', 'actor_interval2', 'stall_guard',
 }  # fmt: skip
 MODERN = config.resolve(Request())
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluates weights: what the evaluator node and ``r3l evaluate`` have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from r3l_node.core.weights import Tensors, WeightsError
 from r3l_perception.core.encoders import encoder_from_weights
+from r3l_perception.core.standardiser import Standardiser
 from r3l_sim.core.config import EvaluatorConfig
 from r3l_sim.core.deployed import DeployedPolicy
 from r3l_sim.core.evaluation import (
@@ -17,6 +18,7 @@ from r3l_sim.core.evaluation import (
     Watch,
 )
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
+from r3l_sim.core.instrumented import Looking
 from r3l_sim.core.records import BASELINES, write_baselines
 from r3l_sim.core.scene import Scene
 import torch
@@ -65,12 +67,24 @@ class Evaluator:
             vae = encoder_from_weights(*encoder)
         except ValueError as error:
             raise WeightsError(str(error)) from error
+        deployed = DeployedPolicy(vae, *policy)
+        if isinstance(vae, Standardiser):
+            return self._instrumented(deployed, film, watch)
         size = getattr(vae, 'image_size', None)
         if self._scene.size != (size, size):
             raise WeightsError(
                 f'the encoder expects images of {size} px: the camera gives {self._scene.size[0]}'
             )
-        return self.run(DeployedPolicy(vae, *policy), film=film, watch=watch)
+        return self.run(deployed, film=film, watch=watch)
+
+    def _instrumented(self, policy: DeployedPolicy, film: bool, watch: Watch) -> EvaluationResult:
+        looking = Looking(policy)
+
+        def both(scenes: Sequence[Scene]) -> None:
+            looking.watch(scenes)
+            watch(scenes)
+
+        return self.run(looking, film=film, watch=both)
 
     def run(
         self, act: Act, *, film: bool = False, watch: Watch = lambda scenes: None

@@ -2,7 +2,6 @@
 """A scene as the world of a training without ROS, and its deployed evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +10,18 @@ from numpy.typing import NDArray
 from r3l_agent.core.loop.result import TrainingStoppedError
 from r3l_agent.core.loop.world import Feedback, Sensed
 from r3l_node.core.files import write_atomic
-from r3l_perception.core.encoders import encoder_from_weights
-from r3l_perception.core.standardiser import MODEL as STANDARDISER
 from r3l_sim.core import hand
 from r3l_sim.core.config import EvaluatorConfig, SimConfig
 from r3l_sim.core.coverage import Coverage
-from r3l_sim.core.deployed import DeployedPolicy
-from r3l_sim.core.evaluation import EvaluationResult, EvaluationStoppedError
+from r3l_sim.core.evaluation import EvaluationStoppedError
 from r3l_sim.core.evaluator import Evaluator, Model
+from r3l_sim.core.instrumented import state_features
 from r3l_sim.core.life_log import LIFE, LifeLog
 from r3l_sim.core.records import COVERAGE, film_name, summary, write_film
 from r3l_sim.core.scene import JOINTS, Scene
 from r3l_sim.core.tasks import task_named
 
 FEATURES = ('image', 'state')
-
-
-def state_features(scene: Scene) -> NDArray[np.float32]:
-    """
-    Return the object's state as features: angles as cosine and sine, the rest as it is.
-
-    :param scene: to look into, which only an instrumented baseline may do.
-    """
-    values: list[float] = []
-    units = scene.task.scene.units
-    for name, value in scene.object_state().items():
-        values += [math.cos(value), math.sin(value)] if units[name] == 'rad' else [value]
-    return np.array(values, np.float32)
 
 
 class SceneWorld:
@@ -169,35 +153,13 @@ class SceneEvaluation:
             if self._baselines and self._run is not None:
                 self._baselines = False
                 self._evaluator.write_baselines_once(self._run)
-            result = self._evaluate(encoder, policy)
+            result = self._evaluator.evaluate(encoder, policy)
         except EvaluationStoppedError as error:
             raise TrainingStoppedError from error
         if self._run is not None:
             write_film(self._run, film_name(env_steps), result, self._task)
         return summary(result)
 
-    def _evaluate(self, encoder: Model, policy: Model) -> EvaluationResult:
-        if encoder[1].get('model') != STANDARDISER:
-            return self._evaluator.evaluate(encoder, policy)
-        looking = _Looking(DeployedPolicy(encoder_from_weights(*encoder), *policy))
-        return self._evaluator.run(looking, film=True, watch=looking.watch)
-
     def close(self) -> None:
         """Free the camera."""
         self._evaluator.close()
-
-
-class _Looking:
-    """Gives a policy the object's state in place of images."""
-
-    def __init__(self, policy: DeployedPolicy) -> None:
-        self._policy = policy
-        self._features = np.zeros((0, 0), np.float32)
-
-    def watch(self, scenes: Sequence[Scene]) -> None:
-        self._features = np.stack([state_features(scene) for scene in scenes])
-
-    def __call__(
-        self, images: NDArray[np.uint8], joint_position: NDArray[np.float64], first: bool
-    ) -> NDArray[np.float64]:
-        return self._policy(self._features, joint_position, first)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instrumented oracle sees the object's state."""
+
+from collections.abc import Sequence
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+import pytest
+from r3l_agent.core.learner import Learner
+from r3l_agent.core.learner_config import LearningConfig
+from r3l_agent.core.observation import JointRange
+from r3l_perception.core.standardiser import Standardiser
+from r3l_sim.core.config import EvaluatorConfig
+from r3l_sim.core.evaluator import Evaluator
+from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
+from r3l_sim.core.instrumented import state_features
+from r3l_sim.core.scene import Scene
+
+
+@pytest.mark.parametrize(
+    ('task', 'state', 'expected'),
+    [
+        ('valve', {'angle': 0.5 + 4 * math.pi}, [math.cos(0.5), math.sin(0.5)]),
+        ('object', {'x': 0.01, 'y': -0.02, 'yaw': 1.0}, [0.01, -0.02, math.cos(1), math.sin(1)]),
+    ],
+)
+def test_angles_are_seen_without_a_jump(
+    task: str, state: dict[str, float], expected: list[float]
+) -> None:
+    scene = Scene(task, backend='rays')
+    scene.reset(**state)
+    np.testing.assert_allclose(state_features(scene), expected, atol=1e-6)
+
+
+def test_its_policy_is_evaluated_as_any_other() -> None:
+    looks: list[NDArray[np.float32]] = []
+
+    def watch(scenes: Sequence[Scene]) -> None:
+        looks.append(np.stack([state_features(scene) for scene in scenes]))
+
+    encoder = Standardiser.fit(np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32))
+    joints = JointRange(JOINT_LOW, JOINT_HIGH)
+    learner = Learner(LearningConfig(capacity=100), joints, 2)
+    evaluator = Evaluator(EvaluatorConfig(starts=2, backend='rays'))
+    found = evaluator.evaluate(
+        encoder.to_weights(), learner.policy_weights(), film=False, watch=watch
+    )
+    assert found.distances.shape == (2, 50)
+    assert len(looks) == 51
+    # The starts differ in nothing but the object's state, so the policy must have seen it.
+    assert not np.allclose(found.distances[0], found.distances[1])
