@@ -14,7 +14,7 @@ from r3l_perception.core.standardiser import Standardiser
 from r3l_sim.core.config import EvaluatorConfig
 from r3l_sim.core.evaluator import Evaluator
 from r3l_sim.core.hand import JOINT_HIGH, JOINT_LOW
-from r3l_sim.core.instrumented import state_features
+from r3l_sim.core.instrumented import Looking, state_features
 from r3l_sim.core.scene import Scene
 
 
@@ -48,5 +48,28 @@ def test_its_policy_is_evaluated_as_any_other() -> None:
     )
     assert found.distances.shape == (2, 50)
     assert len(looks) == 51
-    # The starts differ in nothing but the object's state, so the policy must have seen it.
-    assert not np.allclose(found.distances[0], found.distances[1])
+    np.testing.assert_array_equal(
+        looks[0], [state_features(_at(start['angle'])) for start in found.starts]
+    )
+
+
+def _at(angle: float) -> Scene:
+    scene = Scene(backend='rays')
+    scene.reset(angle=angle)
+    return scene
+
+
+def test_a_policy_gets_the_state_in_place_of_images() -> None:
+    seen: list[NDArray[np.float32]] = []
+
+    def policy(
+        features: NDArray[np.float32], joint_position: NDArray[np.float64], first: bool
+    ) -> NDArray[np.float64]:
+        seen.append(features)
+        return joint_position
+
+    looking = Looking(policy)  # type: ignore[arg-type]
+    scenes = [_at(0.3), _at(2.0)]
+    looking.watch(scenes)
+    looking(np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 9)), True)
+    np.testing.assert_array_equal(seen[0], [state_features(scene) for scene in scenes])
