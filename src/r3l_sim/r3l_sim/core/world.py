@@ -51,6 +51,7 @@ class SceneWorld:
         if features not in FEATURES:
             raise ValueError(f"features is '{features}': expected one of {', '.join(FEATURES)}")
         self.scene = Scene.from_config(config)
+        self.name = config.task
         self._images = features == 'image'
         self.image_size = config.image_size if self._images else None
         self.feature_size = 0 if self._images else len(state_features(self.scene))
@@ -60,6 +61,7 @@ class SceneWorld:
         if run is not None:
             run.mkdir(parents=True, exist_ok=True)
         self._life = LifeLog(run / LIFE, self.scene.task) if run else None
+        self._begun = False
 
     def observe(self) -> Sensed:
         """Look through the camera, or into the scene."""
@@ -87,6 +89,9 @@ class SceneWorld:
 
         :param rng: source of the object's state.
         """
+        if self._life is not None and not self._begun:
+            self._life.cut(0)  # of a run that was killed before there was anything to go back to
+        self._begun = True
         self.scene.reset(**self.scene.task.random_state(rng))
 
     def save_state(self) -> dict[str, NDArray[Any]]:
@@ -107,6 +112,7 @@ class SceneWorld:
         self._coverage.load_json(state['visits'].tobytes().decode())
         if self._life is not None:
             self._life.cut(int(state['life']))
+        self._begun = True
 
     def note(self, env_steps: int) -> None:
         """Count where the object is; nothing of it is sensed."""
