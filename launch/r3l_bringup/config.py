@@ -78,6 +78,26 @@ def resolve(request: Request) -> Values:
     return values
 
 
+def refuse_oracles(values: Values) -> None:
+    """
+    Refuse for the graph what only a training without ROS can do.
+
+    :raises ConfigError: naming the parameter.
+    """
+    agent, learner = values.get('agent', {}), values.get('learner', {})
+    if agent.get('resets'):
+        raise ConfigError(
+            'agent.resets is true: expected false in the graph, where nothing can reset the '
+            'world (r3l train --no-ros can)'
+        )
+    source = learner.get('reward_source', 'classifier')
+    if source != 'classifier':
+        raise ConfigError(
+            f"learner.reward_source is '{source}': expected 'classifier' in the graph, where "
+            'nothing tells a reward (r3l train --no-ros does)'
+        )
+
+
 def _shorten(values: Values, request: Request) -> None:
     """
     Leave a short run time to learn: its warm-up takes a third of it at most.

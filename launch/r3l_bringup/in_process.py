@@ -78,7 +78,9 @@ def train_config(values: Values) -> TrainConfig:
     parts: dict[str, Any] = {
         name: build(kind, values[name], node=name) for name, kind in PARTS.items()
     }
-    return TrainConfig(**parts, evaluate_every=values['evaluator']['every'])
+    return TrainConfig(
+        **parts, evaluate_every=values['evaluator']['every'], profile=values['monitor']['profile']
+    )
 
 
 def world(values: Values) -> SceneWorld:

@@ -23,6 +23,7 @@ from launch.event_handlers import OnProcessExit, OnProcessIO
 from launch.events import Shutdown as ShutdownEvent
 from launch.events.process import ProcessIO
 from launch_ros.actions import Node
+from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment
 from r3l_bringup.graph import NodeSpec, READY, RESPAWN_DELAYS, RESPAWN_LIMIT
@@ -50,6 +51,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
         calibration=given['calibration'] or None,
         sets=(*looks, *(text.strip() for text in given['set'].split(';') if text.strip())),
     )
+    config.refuse_oracles(config.resolve(request))
     run = prepare(request, Path(given['run']) if given['run'] else None, Path('runs'))
     # Kept open, and so locked, until the launch process ends.
     lock(run.folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 import signal
 import sys
 
+from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment, run_domain
 from r3l_bringup.graph import NodeSpec, ros_arguments
@@ -64,6 +65,8 @@ def train(
         from r3l_bringup.viewer import check_display
 
         check_display()
+    if given or folder is None:
+        config.refuse_oracles(config.resolve(request))
     run = prepare(request, folder, Path('runs'), given)
     if (run.folder / 'checkpoints' / 'loop.safetensors').exists():
         raise ConfigError(f'{run.folder} was begun without ROS: expected --no-ros to go on')

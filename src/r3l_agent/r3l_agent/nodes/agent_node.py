@@ -62,6 +62,8 @@ class AgentNode(Node):
     def __init__(self) -> None:
         super().__init__('agent')
         self._config = declare(self, AgentConfig)
+        if self._config.resets:
+            raise ConfigError('agent.resets is true: expected false, nothing can reset the world')
         self._alternation = Alternation(self._config, self._load())
         tolerance = None if self._config.lockstep else int(self._config.joint_tolerance * 1e9)
         self._joiner: ObservationJoiner[JointState, Image, Latent] = ObservationJoiner(tolerance)

@@ -36,6 +36,11 @@ class LearnerNode(Node):
     def __init__(self) -> None:
         super().__init__('learner')
         self._config = declare(self, LearnerConfig)
+        if self._config.reward_source != 'classifier':
+            raise ConfigError(
+                f"learner.reward_source is '{self._config.reward_source}': expected 'classifier', "
+                'nothing else tells a reward here'
+            )
         torch.set_num_threads(self._config.threads)
         training = Training(self._config)
         self._last_sequence = training.learner.replay.last_sequence

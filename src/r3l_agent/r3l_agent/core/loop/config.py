@@ -27,6 +27,7 @@ class TrainConfig:
     One dataclass per node of the graph, the same ones, with the same defaults.
 
     :param evaluate_every: env steps between two evaluations of the deployed policy.
+    :param profile: name of these settings, for the records.
     """
 
     agent: AgentConfig = field(default_factory=AgentConfig)
@@ -34,6 +35,7 @@ class TrainConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     evaluate_every: int = 10_000
+    profile: str = ''
 
     def set(self, **values: Any) -> 'TrainConfig':
         """

@@ -54,10 +54,14 @@ class Encoding:
             fields['joint_position'] = ((world.joints,), np.float32)
         folder = Path(config.run) / 'replay' / 'encoder' if config.run else None
         self.gathered = MappedRing(folder, config.gather_images, fields)
-        if config.kind == 'pixels' and self._images:
-            self.encoder = pixel_encoder(config)
-        elif config.weights and self._images:
-            self.encoder = stored_vae(config)
+        if self._images and not self._standardises:
+            self.encoder = self._given()
+
+    def _given(self) -> Encoder | None:
+        """Return an encoder of images that needs no training."""
+        if self.config.kind == 'pixels':
+            return pixel_encoder(self.config)
+        return stored_vae(self.config) if self.config.weights else None
 
     def raw(self, sensed: Sensed) -> NDArray[Any]:
         """
@@ -107,7 +111,10 @@ class Encoding:
             low, high = (mean - std).tolist(), (mean + std).tolist()
             self.senses = JointRange(tuple(low), tuple(high))
         values = np.asarray(self.gathered.arrays['image'][:count])
-        self.encoder = self._fit_vae(values) if self._images else self._fit_features(values)
+        if not self._images:
+            self.encoder = self._fit_features(values)
+        else:
+            self.encoder = self._given() or self._fit_vae(values)
 
     def _fit_vae(self, images: NDArray[np.uint8]) -> Vae:
         stored = stored_vae(self.config)
@@ -136,7 +143,7 @@ class Encoding:
         """
         run = Path(self.config.run)
         if self._images:
-            self.encoder = stored_vae(self.config)
+            self.encoder = self._given() or stored_vae(self.config)
         else:
             self.encoder = encoder_from_weights(*load(encoder_file(run)))
         if self.encoder is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from r3l_agent.core.learner_config import LearningConfig
+from r3l_agent.core.learner_config import check_trunk, LearningConfig
 from r3l_agent.core.loop.config import TrainConfig
 from r3l_agent.core.loop.gym_evaluation import GymEvaluation
 from r3l_agent.core.loop.gym_world import GymWorld
@@ -15,6 +15,7 @@ from r3l_agent.core.loop.result import Evaluate
 from r3l_agent.core.loop.world import World
 from r3l_agent.core.observation import Layout
 from r3l_node.core.errors import ConfigError
+from r3l_perception.core.pixels import pixel_count
 
 # What must be the same in all parts that have it.
 SHARED = (
@@ -64,6 +65,7 @@ def fitted(config: TrainConfig, world: World, run: Path | None) -> TrainConfig:
     """
     low, high, home = (tuple(map(float, v)) for v in (world.low, world.high, world.home))
     values: dict[str, Any] = {
+        'task': world.name,
         'run': '' if run is None else str(run),
         'lockstep': True,
         'driver': False,
@@ -78,12 +80,15 @@ def fitted(config: TrainConfig, world: World, run: Path | None) -> TrainConfig:
         values['target_entropy'] = -float(len(low))
     if world.image_size is not None:
         values['image_size'] = world.image_size
+        if config.encoder.kind == 'pixels':
+            values['latent_size'] = pixel_count(world.image_size)
     else:
         values['latent_size'] = world.feature_size
         _check_features(config)
     found = config.set(**values)
     _check_shared(found)
     _check_warm_up(found)
+    _check_pixels(found)
     if found.learner.perturbation == 'goals' and not found.reward.reset_goals:
         raise ConfigError(
             "perturbation is 'goals' and reward.reset_goals is '': expected a folder of images of "
@@ -93,6 +98,8 @@ def fitted(config: TrainConfig, world: World, run: Path | None) -> TrainConfig:
 
 
 def _check_features(config: TrainConfig) -> None:
+    if config.encoder.kind == 'pixels':
+        raise ConfigError("encoder.kind is 'pixels': expected 'vae' in a world without images")
     for name, part, field in (
         ('reward.input', config.reward, 'input'),
         ('learner.rnd_input', config.learner, 'rnd_input'),
@@ -119,6 +126,21 @@ def _check_warm_up(config: TrainConfig) -> None:
         raise ConfigError(
             f'agent.warmup_steps is {warm_up}: expected at least {first}, when the classifier is '
             'trained first (reward.initial_negatives in whole reward.round_steps)'
+        )
+
+
+def _check_pixels(config: TrainConfig) -> None:
+    learner, kind = config.learner, config.encoder.kind
+    if (kind == 'pixels') != bool(learner.trunk):
+        raise ConfigError(
+            f"encoder.kind is '{kind}' and learner.trunk is {list(learner.trunk)}: expected both "
+            'for pixels, or neither'
+        )
+    check_trunk(learner.trunk, learner.image_size, learner.latent_size, learner.history)
+    if kind == 'pixels' and config.reward.input != 'pixels':
+        raise ConfigError(
+            f"encoder.kind is 'pixels' and reward.input is '{config.reward.input}': expected "
+            "'pixels', because there are no latents"
         )
 
 

@@ -31,6 +31,8 @@ class GymWorld:
 
     def __init__(self, env: Any, goals: Sequence[str] | None = None) -> None:
         self.env = env
+        spec = getattr(env, 'spec', None)
+        self.name = spec.id if spec is not None else type(env).__name__
         spaces = _boxes(env.observation_space)
         images = [name for name, space in spaces.items() if _is_image(space)]
         vectors = [name for name in spaces if name not in images]

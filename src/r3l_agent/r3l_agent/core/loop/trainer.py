@@ -8,6 +8,7 @@ trained on, and a classifier is used two rounds after its own, as in the graph.
 
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from r3l_agent.core.agent_state import AgentState
 from r3l_agent.core.alternation import Alternation
 from r3l_agent.core.decision import Decision, Observation, Phase, PolicyKind, Step
 from r3l_agent.core.episodes import EpisodeScores, NAMES
+from r3l_agent.core.interventions import append
 from r3l_agent.core.loop.config import TrainConfig
 from r3l_agent.core.loop.encoding import Encoding
 from r3l_agent.core.loop.learning import Learning
@@ -32,6 +34,7 @@ from r3l_reward.core.vice.objective import Examples
 
 SECOND = 10**9  # [ns]
 PATIENCE = 20  # answers without a command in a row
+ASK_PERIOD = 0.05  # [s]
 STOP_WAIT = 2.0  # longest wait for the end of an episode, once told to stop [s]
 
 
@@ -74,6 +77,7 @@ class Trainer:
         self.config = config
         self._stop = stop
         self._stopped_at: float | None = None
+        self._ask_again = 0.0  # [s]
         self.records = records
         self.marks = Marks(config.evaluate_every)
         self.alternation = Alternation(
@@ -123,6 +127,7 @@ class Trainer:
         :return: false once all steps are taken.
         :raises TrainingStoppedError: if it cannot be saved any more before the end.
         """
+        self._ask_now()
         if self._out_of_time():
             raise TrainingStoppedError
         self.episode_over = False
@@ -143,9 +148,15 @@ class Trainer:
 
     def stopping(self) -> bool:
         """Whether it was told to stop."""
+        # Between the steps not at each of the many questions: the answer may cost something.
+        if monotonic() >= self._ask_again:
+            self._ask_now()
+        return self._stopped_at is not None
+
+    def _ask_now(self) -> None:
         if self._stopped_at is None and self._stop():
             self._stopped_at = monotonic()
-        return self._stopped_at is not None
+        self._ask_again = monotonic() + ASK_PERIOD
 
     def evaluate_last(self) -> None:
         """Judge the last policy, if it was not yet."""
@@ -213,6 +224,9 @@ class Trainer:
         if intervention:
             found = {'rollout/interventions': float(self.interventions)}
             self.records.metrics('agent', self.env_steps, found)
+            if self.config.agent.run:
+                values = {'count': self.interventions}
+                append(Path(self.config.agent.run), 'reset', self.env_steps, values)
 
     def _show(self, decision: Decision) -> None:
         status, agent, training = self.records.status, self.alternation, self.learning.training

@@ -110,7 +110,8 @@ def _train(
 
 
 def _records(config: TrainConfig, run: Path | None, checkpoint: Checkpoint | None) -> Records:
-    status = Status(task=config.agent.task, steps=config.agent.steps)
+    agent = config.agent
+    status = Status(task=agent.task, profile=config.profile, steps=agent.steps)
     if run is None or checkpoint is None:
         return Records(run, status)
     lines = tuple(read_lines(run / EVALUATION))

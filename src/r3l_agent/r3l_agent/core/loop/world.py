@@ -55,9 +55,10 @@ class World(Protocol):
     proprioception, may be 0. ``joints_commanded`` says that these are the positions of the joints
     that are commanded, in their order and unit; otherwise they are standardised by the warm-up.
     ``low``, ``high`` and ``home`` are targets, shape (actions,): the range of an action and the
-    posture between two episodes.
+    posture between two episodes. ``name`` is that of the task.
     """
 
+    name: str
     image_size: int | None
     feature_size: int
     joints: int
