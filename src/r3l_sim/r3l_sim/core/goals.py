@@ -11,7 +11,6 @@ from r3l_sim.core.pictures import write_images
 from r3l_sim.core.scene import Scene
 from r3l_sim.core.tasks.base import State
 
-PLAY_STEPS = 8  # of random motion around one goal
 TARGET_STEPS = 2  # for which a random target is held
 MAX_TRIES = 200  # per picture asked for
 
@@ -94,7 +93,7 @@ def _photograph(
         play.reset(**begin(rng))
         kept = None
         chances = 0
-        for step in range(PLAY_STEPS):
+        for step in range(scene.task.play_steps):
             if step % TARGET_STEPS == 0:
                 target = rng.uniform(JOINT_LOW, JOINT_HIGH)
             play.step(target)

@@ -64,6 +64,7 @@ class Task:
     :param published_starts: as many object states as R3L was evaluated from.
     :param near_goal: generator -> an object state at or just outside the goal.
     :param random_state: generator -> an object state that training or play may begin in.
+    :param play_steps: control steps of random motion around one goal picture.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Task:
     published_starts: tuple[State, ...]
     near_goal: Callable[[np.random.Generator], State]
     random_state: Callable[[np.random.Generator], State]
+    play_steps: int = 8
 
     def is_success(self, state: State, strict: bool = False) -> bool:
         """
