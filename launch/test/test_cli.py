@@ -28,7 +28,10 @@ def r3l(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
-        (['train', '--task', 'vlave'], "r3l: task is 'vlave': expected one of valve\n"),
+        (
+            ['train', '--task', 'vlave'],
+            "r3l: task is 'vlave': expected one of beads, object, valve\n",
+        ),
         (
             ['train', '--set', 'agent.seed=x'],
             "r3l: agent.seed is 'x': expected an integer from 0 to 2147483647\n",
