@@ -139,12 +139,13 @@ def _table(result: EvaluationResult, policy: str, task: Task) -> str:
         )
         strict = 'yes' if result.success_strict[row] else 'no'
         lines.append(f'{first:>14}  {last:>14}  {"yes" if success else "no":>7}  {strict:>6}')
+    unit = '' if result.unit == '1' else f' {result.unit}'
     lines.append('')
     lines.append(
         f'{policy}: success {result.success_rate:.2f} ({_limits(task.lenient, task)} through '
         f'the last {task.hold:g} s), strict {result.success_rate_strict:.2f} '
         f'({_limits(task.strict, task)}), mean final distance '
-        f'{result.final_distance_mean:.3g} {result.unit}, {len(result.starts)} starts'
+        f'{result.final_distance_mean:.3g}{unit}, {len(result.starts)} starts'
     )
     return '\n'.join(lines)
 

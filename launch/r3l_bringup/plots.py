@@ -97,9 +97,9 @@ def _plane_coverage(visits: Mapping[str, Any], block: int, whole: Any, course: A
         aspect='equal',
     )
     steps = block * np.arange(1, len(counts) + 1)
-    course.plot(steps, (counts.cumsum(axis=0) > 0).sum(axis=1), label='visited so far')
-    course.plot(steps, (counts > 0).sum(axis=1), label=f'visited in {block} env steps')
-    course.set(xlabel='env steps', ylabel='cells', ylim=(0, None))
+    course.plot(steps, (counts.cumsum(axis=0) > 0).sum(axis=1), '.-', label='visited so far')
+    course.plot(steps, (counts > 0).sum(axis=1), '.-', label=f'visited in {block} env steps')
+    course.set(xlabel='env steps', ylabel='cells', xlim=(0, None), ylim=(0, None))
     course.legend(loc='lower right', fontsize=8)
     course.grid(alpha=0.3)
 
