@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from r3l_agent.core.learner import Learner
 from r3l_agent.core.loop.checkpoint import Checkpoint, FILE, Group, rewind
+from r3l_agent.core.loop.config import TrainConfig
 from r3l_agent.core.loop.records import cut
 from r3l_agent.core.loop.trainer import Published, Trainer
 from r3l_agent.core.loop.world import Witness
@@ -17,7 +18,9 @@ from r3l_agent.core.observation import JointRange
 from r3l_agent.core.replay.buffer import RESET, SUCCESS
 from r3l_agent.core.schedule import Model
 from r3l_agent.core.training import POLICY_FILE
+from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
+from r3l_node.core.parameters import flatten
 from r3l_node.core.weights import pack, save, unpack, WeightsError
 from r3l_reward.core.rounds import WEIGHTS_FILE
 from r3l_reward.core.vice import RewardModel
@@ -28,6 +31,11 @@ CLASSIFIER, POLICY = 'classifier.', 'policy.'
 SCORES = {SUCCESS: '', RESET: 'reset_'}
 # Rows between two checkpoints, at most and beside those of an episode: rings keep them in excess.
 SLACK = 4096
+# Settings that may differ between a run and its continuation.
+FREE = (
+    'run', 'steps', 'goals', 'reset_goals', 'weights', 'checkpoint_seconds', 'metrics_steps',
+    'device', 'threads', 'policy_wait', 'classifier_wait', 'preview_rate',
+)  # fmt: skip
 
 
 def snapshot(trainer: Trainer) -> Checkpoint:
@@ -74,6 +82,7 @@ def _facts(trainer: Trainer, reward_version: int) -> dict[str, Any]:
     if classifier is not None:
         rings |= {f'reward/{name}': count for name, count in classifier.negatives.counts().items()}
     return {
+        'settings': settings(trainer.config),
         'agent': trainer.alternation.state.to_json(),
         'homing': trainer.alternation.homing,
         'stamp': trainer.stamp,
@@ -205,6 +214,38 @@ def _versioned(checkpoint: Checkpoint, name: str) -> tuple[Any, Any, int, int]:
     about = json.loads(described['about'])
     metadata = json.loads(described['metadata'])
     return tensors, metadata, int(about['version']), int(about['env_steps'])
+
+
+def settings(config: TrainConfig) -> dict[str, Any]:
+    """
+    Return what must be the same when a run is gone on with, as JSON holds it.
+
+    :param config: settings that fit the world.
+    """
+    return {
+        f'{part}.{name}': list(value) if isinstance(value, tuple) else value
+        for part, own in config.parts().items()
+        for name, value in flatten(own).items()
+        if name not in FREE
+    }
+
+
+def check_settings(checkpoint: Checkpoint, config: TrainConfig, run: Path) -> None:
+    """
+    Refuse to go on with other settings.
+
+    :param checkpoint: of the run.
+    :param config: settings that fit the world.
+    :param run: folder of the run, for the message.
+    :raises ConfigError: naming the first one that differs.
+    """
+    before = checkpoint.facts['settings']
+    for name, value in settings(config).items():
+        if name in before and before[name] != value:
+            raise ConfigError(
+                f'{run} was begun with {name} {before[name]}, not {value}: expected the same '
+                'settings, or another run'
+            )
 
 
 def go_back(run: Path, checkpoint: Checkpoint | None) -> None:

@@ -16,7 +16,14 @@ from r3l_agent.core.loop.deployed import Deployed
 from r3l_agent.core.loop.fitting import examples_of, fitted, layout_of, world_of
 from r3l_agent.core.loop.records import EVALUATION, Records
 from r3l_agent.core.loop.result import Evaluate, TrainingStoppedError, TrainResult
-from r3l_agent.core.loop.saving import go_back, restore, SLACK, write, write_models
+from r3l_agent.core.loop.saving import (
+    check_settings,
+    go_back,
+    restore,
+    SLACK,
+    write,
+    write_models,
+)
 from r3l_agent.core.loop.trainer import Trainer
 from r3l_agent.core.loop.world import World
 from r3l_agent.core.policy import Policy
@@ -86,12 +93,13 @@ def _train(
     stop: Callable[[], bool],
 ) -> TrainResult:
     checkpoint = read(run) if run else None
-    if run is not None:
-        go_back(run, checkpoint)
     state = None
-    if checkpoint is not None:
+    if checkpoint is not None and run is not None:
+        check_settings(checkpoint, config, run)
         agent = AgentState.from_json(checkpoint.facts['agent'], config.agent.task)
         state = agent, int(checkpoint.facts['homing'])
+    if run is not None:
+        go_back(run, checkpoint)
     records = _records(config, run, checkpoint)
     try:
         layout = layout_of(world, config, SLACK + 2 * config.agent.episode_steps if run else 0)
