@@ -154,7 +154,7 @@ def goals(
 @app.command()
 def bench(
     what: Annotated[
-        str, typer.Argument(help='bus, camera, fake, graph, learner, relabel or sim.')
+        str, typer.Argument(help='bus, camera, fake, graph, learner, loop, relabel or sim.')
     ],
     json_file: Annotated[
         Path | None, typer.Option('--json', help='Write the figures to this file.')

@@ -5,10 +5,11 @@ from pathlib import Path
 import sys
 
 import pytest
-from r3l_bringup.bench import relabel, run_bench
+from r3l_bringup.bench import loop, relabel, run_bench
 from r3l_bringup.bench.sb3 import LatentEnv, rhythm, Sb3Loop
 from r3l_bringup.cli import app
 from r3l_bringup.config import Request, resolve
+from r3l_bringup.hardware import Values
 from r3l_node.core.errors import ConfigError
 import torch
 from typer.testing import CliRunner
@@ -74,3 +75,26 @@ def test_only_what_learns_is_measured_on_a_device() -> None:
         run_bench('sim', 0.5, None, 'cuda')
     with pytest.raises(ConfigError, match="device is 'gpu': expected cpu or cuda"):
         run_bench('learner', 0.5, None, 'gpu')
+
+
+class Rival:
+    """Stands in for the library that tests do not need."""
+
+    def __init__(self, values: Values) -> None:
+        self.steps = 0
+
+    def run(self, steps: int) -> None:
+        self.steps += steps
+
+    def close(self) -> None:
+        pass
+
+
+def test_loop_and_rival_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, 'WARM_UP', 250)
+    monkeypatch.setattr(loop, 'SETTLED', 260)
+    monkeypatch.setattr(loop, 'Sb3Loop', Rival)
+    figures = run_bench('loop', 0.2, None)
+    assert 0 < figures['r3l_env_steps_per_second'] < figures['sb3_env_steps_per_second']
+    assert 0 < figures['ratio'] < 1
+    assert figures['update_ratio'] == 1.0

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speed of the parts on this machine: ``r3l bench bus|camera|fake|graph|learner|relabel|sim``."""
+"""
+Speed of the parts on this machine.
+
+``r3l bench bus|camera|fake|graph|learner|loop|relabel|sim``
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from r3l_bringup.versions import versions
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
 
-BENCHES = ('bus', 'camera', 'fake', 'graph', 'learner', 'relabel', 'sim')
+BENCHES = ('bus', 'camera', 'fake', 'graph', 'learner', 'loop', 'relabel', 'sim')
 ON_DEVICE = ('learner',)
 
 
