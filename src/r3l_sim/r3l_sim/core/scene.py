@@ -18,6 +18,8 @@ from r3l_sim.core.tasks import task_named
 MAX_TIMESTEP = 0.004  # of the physics [s]; contacts stay below 4 mm of penetration
 JOINTS = len(hand.JOINT_NAMES)
 STATE_FIELDS = ('qpos', 'qvel', 'act', 'qacc_warmstart')
+# Where geoms and sites are drawn.
+VIEW_FIELDS = ('geom_xpos', 'geom_xmat', 'site_xpos', 'site_xmat')
 
 
 class StateError(ConfigError):
@@ -256,6 +258,24 @@ class Scene:
         mujoco.mj_forward(self._model, self._data)
         # mj_forward has just overwritten it; without this the next step would differ.
         self._data.qacc_warmstart[:] = state['qacc_warmstart']
+
+    def save_view(self) -> dict[str, NDArray[np.float64]]:
+        """
+        Return where things are seen, which `load_state` works out anew; copies.
+
+        A picture after a step shows the moment one physics step before its end: MuJoCo places
+        bodies at the beginning of a step. A run that goes on exactly begins with such a picture.
+        """
+        return {name: getattr(self._data, name).copy() for name in VIEW_FIELDS}
+
+    def load_view(self, view: Mapping[str, NDArray[np.float64]]) -> None:
+        """
+        See what was seen before the state was saved, until the next step.
+
+        :param view: of this scene, as `save_view` returned it; after `load_state`.
+        """
+        for name in VIEW_FIELDS:
+            getattr(self._data, name)[:] = view[name]
 
     def close(self) -> None:
         """Free the renderers, also those of all twins; safe to call twice."""

@@ -100,7 +100,8 @@ class SceneWorld:
         steps = self._life.steps if self._life is not None else 0
         if self._life is not None:
             self._life.flush()
-        return {**self.scene.save_state(), 'visits': visits, 'life': np.array(steps)}
+        physics = {**self.scene.save_state(), **self.scene.save_view()}
+        return {**physics, 'visits': visits, 'life': np.array(steps)}
 
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """
@@ -109,6 +110,7 @@ class SceneWorld:
         :raises ConfigError: if it is not one of this scene.
         """
         self.scene.load_state(state)
+        self.scene.load_view(state)
         self._coverage.load_json(state['visits'].tobytes().decode())
         if self._life is not None:
             self._life.cut(int(state['life']))
