@@ -44,6 +44,8 @@ class Encoding:
         self._images = world.image_size is not None
         self._compute = Compute.named(config.device, config.precision, node='encoder')
         self._standardises = bool(world.joints) and not world.joints_commanded
+        if not world.joints:
+            self.senses = JointRange((), ())
         side = config.image_size
         fields: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
             'image': ((side, side, 3), np.uint8)

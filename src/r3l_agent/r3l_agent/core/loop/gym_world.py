@@ -135,7 +135,7 @@ class GymWorld:
         assert self.image_size is not None
         if image.shape == (self.image_size, self.image_size, 3):
             return image
-        return resize(np.ascontiguousarray(image), self.image_size)
+        return np.array(resize(np.ascontiguousarray(image), self.image_size))
 
     @staticmethod
     def _join(parts: list[Any]) -> NDArray[np.float64]:
