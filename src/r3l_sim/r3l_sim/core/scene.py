@@ -18,8 +18,10 @@ from r3l_sim.core.tasks import task_named
 MAX_TIMESTEP = 0.004  # of the physics [s]; contacts stay below 4 mm of penetration
 JOINTS = len(hand.JOINT_NAMES)
 STATE_FIELDS = ('qpos', 'qvel', 'act', 'qacc_warmstart')
-# Where geoms and sites are drawn.
-VIEW_FIELDS = ('geom_xpos', 'geom_xmat', 'site_xpos', 'site_xmat')
+# Where bodies and their geoms are drawn, or hit by rays.
+VIEW_FIELDS = (
+    'xpos', 'xquat', 'xmat', 'xipos', 'ximat', 'geom_xpos', 'geom_xmat', 'site_xpos', 'site_xmat',
+)  # fmt: skip
 
 
 class StateError(ConfigError):
