@@ -117,6 +117,10 @@ def test_a_run_is_the_same_command_as_by_hand(tmp_path: Path) -> None:
             'ablations: [no_hand]',
             "valve-modern-no_hand-s0: ablation is 'no_hand': expected one of",
         ),
+        (
+            'engine: graph\nablations: [oracle_reward]',
+            'valve-modern-oracle_reward-s0: learner.reward_source is',
+        ),
         ('sets: [agent.sed=1]', "valve-modern-none-s0: agent has no parameter 'sed': did you"),
     ],
 )

@@ -184,7 +184,9 @@ def check(experiment: Experiment) -> None:
             continue
         seen.add(like)
         try:
-            config.resolve(run.request)
+            values = config.resolve(run.request)
+            if run.engine == 'graph':
+                config.refuse_oracles(values)
         except ConfigError as error:
             raise ConfigError(f'{run.name}: {error}') from error
 

@@ -15,7 +15,7 @@ import time
 from r3l_bringup.experiment.description import check, Experiment, find, PlannedRun, read
 from r3l_bringup.experiment.jobs import Executor, job
 from r3l_bringup.experiment.progress import Progress
-from r3l_bringup.experiment.state import ExperimentFolder, RunState
+from r3l_bringup.experiment.state import ExperimentFolder, is_planned, RunState
 from r3l_node.core.errors import ConfigError
 
 EXECUTORS = ('processes', 'ray')
@@ -43,8 +43,10 @@ def experiment(
     if executor not in EXECUTORS:
         raise ConfigError(f"executor is '{executor}': expected one of {', '.join(EXECUTORS)}")
     described = read(find(file))
-    check(described)
-    folder = ExperimentFolder(out or Path('experiments') / described.name)
+    path = out or Path('experiments') / described.name
+    if not is_planned(path, described):
+        check(described)
+    folder = ExperimentFolder(path)
     held = folder.lock()
     try:
         folder.take(described)

@@ -127,20 +127,35 @@ class ExperimentFolder:
         self._failed.clear()
 
     def _plan(self) -> dict[str, dict[str, Any]]:
-        path = self.path / PLAN
-        if not path.exists():
-            if any(entry.name != 'lock' for entry in self.path.iterdir()):
-                raise ConfigError(
-                    f'{self.path} is no experiment: expected a new, empty or earlier folder'
-                )
-            return {}
-        try:
-            plan = json.loads(path.read_text(encoding='utf-8'))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f'{path} cannot be read: {error}') from error
-        if not isinstance(plan, dict):
-            raise ConfigError(f'{path} holds {plan!r}: expected runs by name')
-        return plan
+        plan = _read_plan(self.path)
+        if plan is None and any(entry.name != 'lock' for entry in self.path.iterdir()):
+            raise ConfigError(
+                f'{self.path} is no experiment: expected a new, empty or earlier folder'
+            )
+        return plan or {}
+
+
+def is_planned(path: Path, experiment: Experiment) -> bool:
+    """
+    Say whether every run of an experiment is in the plan of its folder: checked before.
+
+    :param path: the folder, which need not exist.
+    """
+    plan = _read_plan(path) or {}
+    return all(plan.get(run.name) == settings(run) for run in experiment.runs)
+
+
+def _read_plan(folder: Path) -> dict[str, dict[str, Any]] | None:
+    path = folder / PLAN
+    if not path.exists():
+        return None
+    try:
+        plan = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f'{path} cannot be read: {error}') from error
+    if not isinstance(plan, dict):
+        raise ConfigError(f'{path} holds {plan!r}: expected runs by name')
+    return plan
 
 
 def _refuse_changes(run: PlannedRun, before: Mapping[str, Any]) -> None:
