@@ -14,8 +14,6 @@ import time
 from typing import Any
 
 from r3l_bringup.prepare import CONFIG
-from r3l_bringup.records import MOVING, read_lines
-from r3l_bringup.status import read_status
 from r3l_driver.core.config import IDS
 from r3l_driver.emulator.drill import judge, PROMISES, Verdict
 from r3l_driver.emulator.faults import format_schedule
@@ -24,6 +22,8 @@ from r3l_driver.emulator.record import read_record
 from r3l_driver.emulator.schedules import random_schedule
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
+from r3l_node.core.records import MOVING, read_lines
+from r3l_node.core.status import read_status
 
 # Beginning of the drill, for the warm-up and the encoder's training: the hand then moves [s].
 START = 75.0

@@ -11,10 +11,10 @@ from typing import Any
 
 from r3l_bringup import config
 from r3l_bringup.hardware import graph_of
-from r3l_bringup.records import MOVING, read_lines
-from r3l_bringup.status import duration, read_status, Status
 from r3l_node.core.files import write_atomic
 from r3l_node.core.parameters import flatten
+from r3l_node.core.records import MOVING, read_lines
+from r3l_node.core.status import duration, read_status, Status
 
 CURVE, COVERAGE, SCALARS = 'learning_curve.png', 'coverage.png', 'scalars.png'
 # Scalars drawn if they are there; the first part of a name is its source.

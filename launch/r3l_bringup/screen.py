@@ -12,7 +12,7 @@ from typing import TextIO, TYPE_CHECKING
 
 from r3l_bringup.process import State
 from r3l_bringup.runner import Member
-from r3l_bringup.status import duration, evaluation_text, plain_line, read_status, Status
+from r3l_node.core.status import duration, evaluation_text, plain_line, read_status, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

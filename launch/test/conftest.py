@@ -16,8 +16,8 @@ import time
 
 import pytest
 from r3l_bringup.process import Program
-from r3l_bringup.status import read_status
 from r3l_node.core.domain import reserve_domain
+from r3l_node.core.status import read_status
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import Executor, SingleThreadedExecutor

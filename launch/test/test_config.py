@@ -9,6 +9,7 @@ import pytest
 from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.graph import graph, TRAIN
+from r3l_bringup.train import train
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import flatten
 import yaml
@@ -155,3 +156,16 @@ def test_pixels_are_asked_for_with_all_that_they_need(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         config.resolve(Request(sets=sets))
+
+
+@pytest.mark.parametrize(
+    ('setting', 'sentence'),
+    [
+        ('agent.resets=true', 'agent.resets is true: expected false in the graph'),
+        ('learner.reward_source=environment', "learner.reward_source is 'environment': expected"),
+    ],
+)
+def test_the_graph_refuses_oracles(tmp_path: Path, setting: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        train(Request(sets=(setting,)), tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()

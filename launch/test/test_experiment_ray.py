@@ -20,8 +20,8 @@ from r3l_bringup.experiment.cluster import Cluster
 from r3l_bringup.experiment.description import PlannedRun
 from r3l_bringup.experiment.jobs import Job
 from r3l_bringup.experiment.session import experiment
-from r3l_bringup.records import read_lines
 from r3l_node.core.errors import ConfigError
+from r3l_node.core.records import read_lines
 
 TRAINING = """
 import json, os, pathlib, signal, sys

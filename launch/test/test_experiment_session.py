@@ -18,8 +18,8 @@ from r3l_bringup.experiment.description import PlannedRun
 from r3l_bringup.experiment.jobs import Job
 from r3l_bringup.experiment.processes import started
 from r3l_bringup.experiment.session import experiment
-from r3l_bringup.records import read_lines
 from r3l_node.core.errors import ConfigError
+from r3l_node.core.records import read_lines
 
 # A training that keeps all it has after each of its evaluations; how it goes is in its label.
 TRAINING = """

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from r3l_bringup.evaluate import evaluate_run
 from r3l_bringup.graph import graph
-from r3l_bringup.records import read_lines
-from r3l_bringup.status import read_status
 from r3l_driver.core.config import DriverConfig, IDS
 from r3l_driver.core.control_table import table_of_model
 from r3l_driver.emulator.record import read_record
 from r3l_msgs.msg import SafetyState
+from r3l_node.core.records import read_lines
+from r3l_node.core.status import read_status
 from r3l_node.nodes.qos import SAFETY
 
 STEPS = 220

@@ -13,10 +13,10 @@ from r3l_bringup.config import Request
 from r3l_bringup.evaluate import evaluate_run
 from r3l_bringup.in_process import train_in_process
 from r3l_bringup.prepare import lock
-from r3l_bringup.records import EVALUATION_KEYS, read_lines
-from r3l_bringup.status import read_status
 from r3l_bringup.train import train
 from r3l_node.core.errors import ConfigError
+from r3l_node.core.records import EVALUATION_KEYS, read_lines
+from r3l_node.core.status import read_status
 from r3l_sim.core.life_log import read_life
 
 SETTINGS = (

@@ -11,9 +11,9 @@ from PIL import Image
 import pytest
 from r3l_bringup import config
 from r3l_bringup.config import Request
-from r3l_bringup.records import EVALUATION_KEYS, JsonLines, read_lines, Scalars
 from r3l_bringup.report import write_report
-from r3l_bringup.status import plain_line, read_status, Status, write_status
+from r3l_node.core.records import EVALUATION_KEYS, JsonLines, read_lines, Scalars
+from r3l_node.core.status import plain_line, read_status, Status, write_status
 from r3l_sim.core.coverage import Coverage
 from r3l_sim.core.tasks import TASKS
 

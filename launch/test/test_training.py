@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from r3l_bringup.evaluate import evaluate_run
 from r3l_bringup.graph import TRAIN
-from r3l_bringup.records import EVALUATION_KEYS, read_lines
-from r3l_bringup.status import read_status
+from r3l_node.core.records import EVALUATION_KEYS, read_lines
+from r3l_node.core.status import read_status
 
 STEPS = 450
 SETTINGS = (

@@ -11,8 +11,8 @@ from typing import Any
 
 from r3l_bringup.experiment.description import PlannedRun
 from r3l_bringup.experiment.state import RunState
-from r3l_bringup.records import read_lines
-from r3l_bringup.status import read_status
+from r3l_node.core.records import read_lines
+from r3l_node.core.status import read_status
 from r3l_sim.core.life_log import read_life
 
 LAST = 3  # evaluations that are averaged: single ones swing

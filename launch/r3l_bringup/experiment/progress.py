@@ -11,7 +11,7 @@ from typing import TextIO, TYPE_CHECKING
 
 from r3l_bringup.experiment.description import PlannedRun
 from r3l_bringup.experiment.state import ExperimentFolder, RunState
-from r3l_bringup.status import duration, evaluation_text, read_status, Status
+from r3l_node.core.status import duration, evaluation_text, read_status, Status
 
 if TYPE_CHECKING:
     from rich.live import Live

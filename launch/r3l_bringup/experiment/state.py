@@ -14,10 +14,10 @@ import shutil
 from typing import Any
 
 from r3l_bringup.experiment.description import Experiment, PlannedRun, settings
-from r3l_bringup.records import JsonLines, read_lines
-from r3l_bringup.status import read_status
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import write_atomic
+from r3l_node.core.records import JsonLines, read_lines
+from r3l_node.core.status import read_status
 
 PLAN = 'plan.json'
 FAILURES = 'failures.jsonl'

@@ -11,9 +11,11 @@ import threading
 import time
 import traceback
 
-from r3l_bringup.records import JsonLines, read_lines, Scalars
 from r3l_bringup.settings import MonitorConfig
-from r3l_bringup.status import (
+from r3l_msgs.msg import AgentStatus, Evaluation, LearnerStatus, Metrics, SafetyState
+from r3l_node.core.errors import ConfigError
+from r3l_node.core.records import JsonLines, read_lines, Scalars
+from r3l_node.core.status import (
     PHASES,
     plain_line,
     RateMeter,
@@ -22,8 +24,6 @@ from r3l_bringup.status import (
     take_scalars,
     write_status,
 )
-from r3l_msgs.msg import AgentStatus, Evaluation, LearnerStatus, Metrics, SafetyState
-from r3l_node.core.errors import ConfigError
 from r3l_node.nodes.parameters import declare
 from r3l_node.nodes.qos import EVALUATION, SAFETY, STATUS
 import rclpy

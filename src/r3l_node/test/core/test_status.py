@@ -2,7 +2,7 @@
 """Figures of the live screen."""
 
 import pytest
-from r3l_bringup.status import RateMeter
+from r3l_node.core.status import RateMeter
 
 
 def test_the_rate_is_that_of_the_last_half_minute() -> None:
