@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from r3l_agent.core.observation import JointRange
 from r3l_agent.core.replay.buffer import PERTURBATION, Replay, Row, TASK
 from r3l_agent.core.sac.learner import Batch, Sac, SacConfig
 from r3l_agent.core.schedule import Model
+from r3l_node.core.ring import go_back
 import torch
 
 JOINTS = JointRange((-1.0,) * 9, (1.0,) * 9)
@@ -105,6 +107,19 @@ def test_steps_cross_no_gap_no_interruption_and_no_wrap(make_row: Callable[..., 
     rows, steps = replay.ahead(np.array([5, 7, 0]), 4)
     assert rows.T.tolist() == [[6] * 4, [0, 1, 1, 1], [1] * 4]
     assert steps.tolist() == [1, 2, 1]
+
+
+def test_steps_do_not_lead_into_a_life_that_was_taken_back(
+    make_row: Callable[..., Row], tmp_path: Path
+) -> None:
+    replay = Replay(tmp_path, 20, 32, 4, 9)
+    for sequence in range(10):
+        replay.append(make_row(sequence))
+    replay.ring.flush()
+    go_back(tmp_path, 7)
+    rows, steps = Replay(tmp_path, 20, 32, 4, 9).ahead(np.array([1, 5]), 3)
+    assert rows.T.tolist() == [[2, 3, 4], [6, 6, 6]]
+    assert steps.tolist() == [3, 1]
 
 
 def test_the_actor_waits_for_its_interval(

@@ -253,10 +253,12 @@ class Replay:
         rows[0] = self.following(slots)
         steps = np.ones(len(slots), np.int64)
         on = np.ones(len(slots), np.bool_)
+        # Behind the newest row there may be those of a life that a run was taken back from.
+        newest = self.ring.slot(self.ring.count - 1)
         for step in range(1, count):
             there = rows[step - 1]
             here = self.following(there)
-            on &= self._connected(there, here)
+            on &= (there != newest) & self._connected(there, here)
             rows[step] = np.where(on, here, there)
             steps += on
         return rows, steps
