@@ -73,10 +73,12 @@ class ClassifierTraining:
 
     def set_encoder(self, encode: Encode) -> None:
         """
-        Take the encoder, which stays the same from now on.
+        Take the encoder, which stays the same from now on; a classifier of pixels needs none.
 
         :param encode: maps images or features to latents, shape (batch, latent).
         """
+        if self.config.input == 'pixels':
+            return
         self.negatives.set_encoder(encode)
         goals = encode(self.goals)
         reset = None if self.reset_goals is None else encode(self.reset_goals)

@@ -91,6 +91,23 @@ def test_a_training_killed_again_and_again_ends_as_if_left_alone(
             if line['source'] == 'reward']  # fmt: skip
 
 
+@pytest.mark.parametrize('kind', ['vae', 'pixels'])
+def test_a_killed_training_on_images_ends_as_if_left_alone(
+    make_cart: Callable[..., Any], tiny: TrainConfig, tmp_path: Path, kind: str
+) -> None:
+    def camera(die_at: int | None = None) -> Any:
+        return make_cart(image_size=32, die_at=die_at)
+
+    config = tiny.set(
+        kind=kind, vae_steps=3, encoder__channels=(2, 2), reward__channels=(2, 2), steps=140,
+        input='pixels', latent_size=4, trunk=(2, 2) if kind == 'pixels' else (), history=1,
+    )  # fmt: skip
+    goals = np.stack([camera().observe().image] * 20)
+    train(camera(), goals, config, run=tmp_path / 'whole', evaluate=judge)
+    killed_again_and_again(camera, goals, config, tmp_path / 'killed')
+    assert_same(tmp_path / 'killed', tmp_path / 'whole')
+
+
 def test_a_training_that_was_told_to_stop_goes_on_where_it_was(
     make_cart: Callable[..., Any],
     examples: NDArray[np.float32],
