@@ -4,6 +4,7 @@
 from dataclasses import asdict, dataclass, replace
 import json
 
+from r3l_agent.core.decision import PolicyKind
 from r3l_node.core.errors import ConfigError
 
 FORMAT = 1
@@ -43,6 +44,29 @@ class AgentState:
         :param episodes: numbers of episodes that are never used again.
         """
         return replace(self, sequence=self.sequence + messages, episode=self.episode + episodes)
+
+    def begun(self, policy: PolicyKind) -> 'AgentState':
+        """
+        Count an episode.
+
+        :param policy: that acts in it.
+        """
+        if policy is PolicyKind.RANDOM:
+            return replace(self, episode=self.episode + 1)
+        since = 0 if policy is PolicyKind.TASK else self.since_task + 1
+        return replace(self, episode=self.episode + 1, turn=self.turn + 1, since_task=since)
+
+    def taken_back(self, policy: PolicyKind) -> 'AgentState':
+        """
+        Make an episode that never acted uncounted: its number and its turn are free again.
+
+        :param policy: that was to act in it.
+        """
+        if policy is PolicyKind.RANDOM:
+            return replace(self, episode=self.episode - 1)
+        # A task episode that was due still is, whatever the level of a stall.
+        since = 2 if policy is PolicyKind.TASK else self.since_task - 1
+        return replace(self, episode=self.episode - 1, turn=self.turn - 1, since_task=since)
 
     def to_json(self) -> str:
         """Serialise."""

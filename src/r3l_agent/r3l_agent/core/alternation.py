@@ -227,7 +227,7 @@ class Alternation:
         """Give up the running episode: its next observation is not what its action led to."""
         if self._episode is not None:
             if self._episode.step == 0:  # It never acted: its number and its turn are free again.
-                self._state = _taken_back(self._state, self._episode.policy)
+                self._state = self._state.taken_back(self._episode.policy)
             self._episode = None
             self._homing = self.config.homing_steps
             self.interrupted += 1
@@ -290,7 +290,7 @@ class Alternation:
         actor = version.actors.get(policy) if version else None
         if version and policy is PolicyKind.PERTURBATION and self._at_random(version.stall_level):
             actor = None
-        self._state = _begun(state, policy)
+        self._state = state.begun(policy)
         self._episode = Episode(
             policy, version, actor, self._zeros, observation.latent, observation.encoder_version
         )
@@ -365,20 +365,3 @@ class Alternation:
                 self._interrupt()
                 return None
             episode.version, episode.actor = older, older.actors[episode.policy]
-
-
-def _begun(state: AgentState, policy: PolicyKind) -> AgentState:
-    """Count an episode."""
-    if policy is PolicyKind.RANDOM:
-        return replace(state, episode=state.episode + 1)
-    since = 0 if policy is PolicyKind.TASK else state.since_task + 1
-    return replace(state, episode=state.episode + 1, turn=state.turn + 1, since_task=since)
-
-
-def _taken_back(state: AgentState, policy: PolicyKind) -> AgentState:
-    """Make an episode that never acted uncounted: its number and its turn are free again."""
-    if policy is PolicyKind.RANDOM:
-        return replace(state, episode=state.episode - 1)
-    # A task episode that was due still is, whatever the level.
-    since = 2 if policy is PolicyKind.TASK else state.since_task - 1
-    return replace(state, episode=state.episode - 1, turn=state.turn - 1, since_task=since)
