@@ -81,5 +81,14 @@ def test_help_imports_neither_torch_nor_ros(tmp_path: Path) -> None:
     subprocess.run([sys.executable, '-c', code], cwd=tmp_path, check=True)
     done = r3l('--help', cwd=tmp_path)
     assert done.returncode == 0
-    for command in ('train', 'evaluate', 'goals', 'bench', 'doctor', 'test', 'report'):
+    for command in (
+        'train',
+        'experiment',
+        'evaluate',
+        'goals',
+        'bench',
+        'doctor',
+        'test',
+        'report',
+    ):
         assert command in done.stdout
