@@ -118,7 +118,7 @@ class TurnWorld(SceneWorld):
         super().__init__(build(SimConfig, values['sim'], node='sim'))
         self.done: list[Turn] = []
         self._rival, self._seconds = rival, seconds
-        self._begun: tuple[float, float, float] | None = None
+        self._turn_begun: tuple[float, float, float] | None = None
         self._warm = False
 
     def note(self, env_steps: int) -> None:
@@ -130,15 +130,15 @@ class TurnWorld(SceneWorld):
         super().note(env_steps)
         if env_steps < SETTLED or self.finished():
             return
-        if self._begun is None:
-            self._begun = _now(env_steps)
-        elif time.perf_counter() - self._begun[1] >= self._seconds:
-            mine = _since(self._begun, env_steps)
+        if self._turn_begun is None:
+            self._turn_begun = _now(env_steps)
+        elif time.perf_counter() - self._turn_begun[1] >= self._seconds:
+            mine = _since(self._turn_begun, env_steps)
             theirs = self._let_rival()
             if self._warm:  # the first turns warm up
                 self.done.append(Turn(mine, theirs))
             self._warm = True
-            self._begun = _now(env_steps)
+            self._turn_begun = _now(env_steps)
 
     def finished(self) -> bool:
         """Whether all turns are over."""

@@ -48,6 +48,10 @@ class OneDevice(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        with self:  # In inference mode operations come here before they are taken apart.
+            parts = func.decompose(*args, **kwargs)
+        if parts is not NotImplemented:
+            return parts
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         devices = {tensor.device.type for tensor in tensors}
         for device in devices:

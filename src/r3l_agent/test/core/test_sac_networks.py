@@ -71,3 +71,13 @@ def test_adam_equals_torch() -> None:
         theirs.grad = gradient.clone()
         wanted.step()
     assert torch.allclose(ours, theirs.detach(), atol=1e-6)
+
+
+def test_a_gradient_can_be_asked_for_the_last_inputs_alone() -> None:
+    mlp = Mlp((6, 8, 1), members=2)
+    flat = mlp.initialise(torch.Generator().manual_seed(0))
+    layers, tape = mlp.layers(flat), Tape()
+    output = mlp.forward(layers, torch.ones(5, 6), tape)
+    whole = mlp.backward(layers, tape, output, to_input=True)
+    part = mlp.backward(layers, tape, output, to_input=True, first_input=4)
+    assert torch.allclose(part, whole[:, 4:], atol=1e-6)

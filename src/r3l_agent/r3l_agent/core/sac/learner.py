@@ -131,7 +131,8 @@ class Sac:
             found[f'bias{index}'] = bias[0, 0].numpy().copy()
         return found
 
-    @torch.no_grad()
+    # Not only no_grad: every one of its many small operations is a little faster in this mode.
+    @torch.inference_mode()
     def update(self, batch: Batch, *, actor: bool = True) -> dict[str, Tensor]:
         """
         Make one gradient step on the critics, the actor and the temperature.
@@ -200,10 +201,13 @@ class Sac:
         loss, to_q = actor_loss(q, drawn.log_prob, temperature)
         if not loss.isfinite():
             return {'actor_loss': loss}
-        to_input = self.critic.backward(
-            self._critic_layers, critic_tape, to_q.unsqueeze(-1), to_input=True
+        to_action = self.critic.backward(
+            self._critic_layers,
+            critic_tape,
+            to_q.unsqueeze(-1),
+            to_input=True,
+            first_input=observation.shape[-1],
         )
-        to_action = to_input[:, observation.shape[-1] :]
         to_output = gaussian.output_gradient(drawn, to_action, temperature / len(observation))
         self.actor.backward(
             self._actor_layers, actor_tape, to_output.unsqueeze(0), self._actor_gradients

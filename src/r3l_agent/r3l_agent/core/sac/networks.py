@@ -112,6 +112,7 @@ class Mlp:
         into: list[tuple[Tensor, Tensor]] | None = None,
         *,
         to_input: bool = False,
+        first_input: int = 0,
     ) -> Tensor:
         """
         Propagate the gradient of a loss from the output to the parameters and the input.
@@ -121,8 +122,9 @@ class Mlp:
         :param gradient: dL/d output, shape (members, batch, sizes[-1]).
         :param into: views that are overwritten by dL/d parameters; None leaves that out.
         :param to_input: go down to the input.
-        :return: dL/d input summed over the members, shape (batch, sizes[0]); empty if not asked
-            for.
+        :param first_input: first of the inputs whose gradient is wanted.
+        :return: dL/d input summed over the members, shape (batch, sizes[0] - first_input); empty
+            if not asked for.
         """
         for index in reversed(range(len(layers))):
             h, weight = tape.inputs[index], layers[index][0]
@@ -138,16 +140,26 @@ class Mlp:
                 self._product(h.transpose(1, 2), gradient, into[index][0])
                 torch.sum(gradient, dim=1, keepdim=True, out=into[index][1])
             if index or to_input:
-                gradient = self._product(gradient, weight.transpose(1, 2))
+                wanted = weight if index else weight[:, first_input:]
+                gradient = self._product(gradient, wanted.transpose(1, 2))
         return gradient.sum(dim=0) if to_input else gradient.new_empty(0)
 
     def _affine(self, bias: Tensor, h: Tensor, weight: Tensor) -> Tensor:
         if self.half:
             return torch.bmm(h.bfloat16(), weight.bfloat16()).float().add_(bias)
+        if weight.shape[-1] == 1:
+            # Batched products have no fast path for a vector: this takes a third of the time.
+            return (h * weight.transpose(1, 2)).sum(dim=-1, keepdim=True).add_(bias)
         return torch.baddbmm(bias, h, weight)
 
     def _product(self, a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
         if not self.half:
-            return torch.bmm(a, b) if out is None else torch.bmm(a, b, out=out)
+            if out is None:
+                # Of two vectors it is an outer product, an eighth of the time.
+                return a * b if a.shape[-1] == 1 else torch.bmm(a, b)
+            if b.shape[-1] == 1:
+                torch.bmm(b.transpose(1, 2), a.transpose(1, 2), out=out.transpose(1, 2))
+                return out
+            return torch.bmm(a, b, out=out)
         product = torch.bmm(a.bfloat16(), b.bfloat16())
         return product.float() if out is None else out.copy_(product)

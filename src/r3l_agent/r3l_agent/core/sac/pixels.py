@@ -47,7 +47,7 @@ class PixelSac(Sac):
 
         :param flat: like ``policy_flat``.
         """
-        own, rest = flat.cpu().split([len(self.trunk_flat), len(self.actor_flat)])
+        own, rest = torch.split(flat.cpu(), [len(self.trunk_flat), len(self.actor_flat)])
         found = {f'trunk.{n}': v.numpy().copy() for n, v in self.trunk.arrays(own).items()}
         return found | super().policy_arrays(rest)
 
