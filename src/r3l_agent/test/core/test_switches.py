@@ -19,7 +19,7 @@ COMMON = {
     'warmup_capacity': 100, 'initial_negatives': 40, 'initial_updates': 3, 'round_steps': 10,
     'updates_per_round': 2, 'minimum_goals': 2, 'checkpoint_seconds': 0.1, 'n_step': 3,
     'actor_interval': 2, 'perturbation_interval': 3, 'balance': True, 'exclude_above': 0.5,
-    'stall_guard': True, 'stall_window': 20, 'stall_tolerance': 0.9,
+    'stall_guard': True, 'stall_window': 10, 'stall_tolerance': 0.9,
 }  # fmt: skip
 
 
