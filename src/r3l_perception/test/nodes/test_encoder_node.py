@@ -13,11 +13,13 @@ from PIL import Image as Picture
 import pytest
 from r3l_msgs.msg import Latent, Weights
 from r3l_node.core.errors import ConfigError
-from r3l_node.core.weights import save
+from r3l_node.core.weights import load, save
 from r3l_node.nodes import qos
 from r3l_node.nodes.images import image_message
 from r3l_node.nodes.weights import read_weights
 from r3l_node.testing import Graph, graph
+from r3l_perception.core.encoders import encoder_from_weights
+from r3l_perception.core.stored import encoder_file
 from r3l_perception.core.vae import from_weights, to_weights, Vae, VaeConfig
 from r3l_perception.nodes.encoder_node import EncoderNode
 from sensor_msgs.msg import Image
@@ -119,6 +121,17 @@ def test_given_weights_are_used_without_gathering(tmp_path: Path) -> None:
     save(tmp_path / 'given.safetensors', *to_weights(vae))
     with running({'weights': str(tmp_path / 'given.safetensors')}) as (_, camera):
         assert camera.answer(1).model_version == 1
+
+
+def test_pixels_need_no_training_and_are_all_there(tmp_path: Path) -> None:
+    with running({'kind': 'pixels', 'run': str(tmp_path)}) as (nodes, camera):
+        answer = camera.answer(1)
+        nodes.spin_until(lambda: camera.weights)
+        encoder = encoder_from_weights(*read_weights(camera.weights[0], 'encoder'))
+        nodes.spin_until(lambda: camera.previews)
+    assert (answer.model_version, len(answer.mean)) == (1, 32 * 32 * 3)
+    np.testing.assert_array_equal(answer.mean, encoder.encode(picture(1)[None])[0][0])
+    assert encoder_from_weights(*load(encoder_file(tmp_path))).latent_size == 32 * 32 * 3
 
 
 def test_a_malformed_image_is_dropped_and_the_next_one_answered() -> None:
