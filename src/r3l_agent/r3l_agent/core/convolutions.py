@@ -61,7 +61,7 @@ class Convolutions:
     @property
     def features(self) -> int:
         """Length of the features."""
-        return self.dense[0].shape[1]
+        return int(self.dense[0].shape[1])
 
     def embed(self, observation: Array) -> Array:
         """
