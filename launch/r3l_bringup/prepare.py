@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-import fcntl
 import json
 import os
 from pathlib import Path
@@ -19,7 +18,7 @@ from r3l_bringup.graph import NodeSpec
 from r3l_bringup.hardware import graph_of, Values
 from r3l_bringup.versions import versions
 from r3l_node.core.errors import ConfigError
-from r3l_node.core.files import write_atomic
+from r3l_node.core.files import lock_folder, write_atomic
 from r3l_reward.core.goals import load_goals, save_goals
 
 CONFIG = 'config.yaml'
@@ -85,15 +84,7 @@ def lock(run: Path) -> int:
     :return: a file descriptor that holds the lock.
     :raises ConfigError: if another process has it.
     """
-    descriptor = os.open(run / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise ConfigError(
-            f'{run} is in use: expected a run that no other process trains'
-        ) from None
-    return descriptor
+    return lock_folder(run, 'a run that no other process trains')
 
 
 def _create(values: Values, folder: Path) -> Run:

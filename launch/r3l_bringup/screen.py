@@ -5,25 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-import sys
 import time
-from types import TracebackType
 from typing import TextIO, TYPE_CHECKING
 
 from r3l_bringup.process import State
 from r3l_bringup.runner import Member
+from r3l_bringup.terminal import Terminal
 from r3l_node.core.status import duration, evaluation_text, plain_line, read_status, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
 
 _REFRESH = 0.5  # [s]
 _LINE_PERIOD = 10.0  # [s]
 _KEPT_EVENTS = 5
 
 
-class Screen:
+class Screen(Terminal):
     """Shows a run; call :meth:`tick` often and :meth:`say` for what must not be missed."""
 
     def __init__(self, run: Path, out: TextIO | None = None) -> None:
@@ -33,34 +31,11 @@ class Screen:
         :param run: folder of the run.
         :param out: where to; stdout if None.
         """
+        super().__init__(out)
         self._run = run
-        self._out = out or sys.stdout
-        self._live: Live | None = None
         self._events: list[str] = []
-        self._next = 0.0
         self._cpu: dict[str, tuple[float, float]] = {}
         self._last = ''
-
-    def __enter__(self) -> Screen:
-        """Take the terminal, if there is one."""
-        if self._out.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            # Without its thread: the runner forks.
-            self._live = Live(console=Console(file=self._out), auto_refresh=False)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the terminal back."""
-        if self._live is not None:
-            self._live.stop()
 
     def say(self, text: str) -> None:
         """Show one event."""

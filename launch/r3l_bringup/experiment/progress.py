@@ -4,24 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import sys
 import time
-from types import TracebackType
 from typing import TextIO, TYPE_CHECKING
 
 from r3l_bringup.experiment.description import PlannedRun
 from r3l_bringup.experiment.state import ExperimentFolder, RunState
+from r3l_bringup.terminal import Terminal
 from r3l_node.core.status import duration, evaluation_text, read_status, Status
 
 if TYPE_CHECKING:
-    from rich.live import Live
+    from typing import Self
+
     from rich.table import Table
 
 _LINE_PERIOD = 60.0  # [s]
 _REFRESH = 2.0  # [s]
 
 
-class Progress:
+class Progress(Terminal):
     """
     Shows the runs of an experiment; call :meth:`tick` often.
 
@@ -31,30 +31,14 @@ class Progress:
     def __init__(
         self, runs: Sequence[PlannedRun], folder: ExperimentFolder, out: TextIO | None = None
     ) -> None:
-        self._runs, self._folder, self._out = runs, folder, out or sys.stdout
-        self._live: Live | None = None
-        self._next = 0.0
+        super().__init__(out)
+        self._runs, self._folder = runs, folder
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         """Take the terminal, if there is one."""
-        if self._out.isatty():
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(console=Console(file=self._out), auto_refresh=False)
-            self._live.start()
+        super().__enter__()
         print(f'{len(self._runs)} runs in {self._folder.path}', file=self._out, flush=True)
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give the terminal back."""
-        if self._live is not None:
-            self._live.stop()
 
     def say(self, text: str) -> None:
         """Tell one event."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from r3l_bringup.experiment.description import Experiment, PlannedRun, settings
 from r3l_node.core.errors import ConfigError
-from r3l_node.core.files import write_atomic
+from r3l_node.core.files import lock_folder, write_atomic
 from r3l_node.core.records import JsonLines, read_lines
 from r3l_node.core.status import read_status
 
@@ -51,15 +51,7 @@ class ExperimentFolder:
         :return: a file descriptor that holds the lock.
         :raises ConfigError: if another process has it.
         """
-        descriptor = os.open(self.path / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise ConfigError(
-                f'{self.path} is in use: expected an experiment that no other process runs'
-            ) from None
-        return descriptor
+        return lock_folder(self.path, 'an experiment that no other process runs')
 
     def take(self, experiment: Experiment) -> None:
         """

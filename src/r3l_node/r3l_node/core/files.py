@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and folders that one process has."""
 
+import fcntl
 import os
 from pathlib import Path
 import secrets
+
+from r3l_node.core.errors import ConfigError
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -37,3 +40,21 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock_folder(folder: Path, expected: str) -> int:
+    """
+    Take a folder for this process; it is free again when the process ends.
+
+    :param folder: gets a file ``lock``.
+    :param expected: what the folder should be, for the sentence of the error.
+    :return: a file descriptor that holds the lock.
+    :raises ConfigError: if another process has it.
+    """
+    descriptor = os.open(folder / 'lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise ConfigError(f'{folder} is in use: expected {expected}') from None
+    return descriptor
