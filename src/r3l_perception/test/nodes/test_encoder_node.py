@@ -162,5 +162,5 @@ def test_a_parameter_out_of_range_ends_the_process_with_code_2() -> None:
         [*command, '-p', 'latent_size:=0'], capture_output=True, text=True, timeout=60, check=False
     )
     assert result.returncode == 2
-    expected = 'encoder.latent_size is 0: expected an integer from 1 to 256'
+    expected = 'encoder.latent_size is 0: expected an integer from 1 to 12288'
     assert result.stderr.splitlines()[-1] == expected
