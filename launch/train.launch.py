@@ -18,6 +18,7 @@ ARGUMENTS = (
     ('port', '', 'Serial device of a real hand; empty: the default of the driver.'),
     ('calibration', '', 'File of r3l calibrate; empty: none.'),
     ('model', '', 'Look of the simulated hand: primitives or robel; empty: primitives.'),
+    ('device', '', 'Where networks are trained: cpu or cuda; empty: cpu.'),
     ('set', '', 'NODE.PARAM=VALUE, several separated by ";".'),
 )
 

@@ -70,15 +70,9 @@ def train(
     ] = False,
 ) -> None:
     """Train a task; ends with a report in the run folder."""
-    from r3l_bringup.config import Request
+    from r3l_bringup.config import Request, shortcuts
     from r3l_bringup.train import train as run_training
 
-    looks: tuple[str, ...] = () if model is None else (f'all.hand_model={model}',)
-    if device == 'cuda':
-        from r3l_node.core.compute import Compute
-
-        Compute.named(device, 'fp32', node='all')  # no run folder if it is not there
-    looks += () if device is None else (f'all.device={device}',)
     options = (task, profile, ablation, seed, pace, hardware, driver, model, device)
     given = any(option is not None for option in options) or bool(sets) or run is None
     request = Request(
@@ -92,7 +86,7 @@ def train(
         driver=driver,
         port=port,
         calibration=calibration,
-        sets=(*looks, *(sets or ())),
+        sets=(*shortcuts(model, device), *(sets or ())),
     )
     if no_ros:
         from r3l_bringup.in_process import train_in_process

@@ -55,6 +55,22 @@ class Request:
     calibration: str | None = None
 
 
+def shortcuts(model: str | None, device: str | None) -> tuple[str, ...]:
+    """
+    Return what ``--set`` would say in place of options with names of their own.
+
+    :param model: look of the simulated hand; None or empty: as the parameters say.
+    :param device: where networks are trained; None or empty: as the parameters say.
+    :raises ConfigError: if the device is not there, while there is no run folder yet.
+    """
+    if device == 'cuda':
+        from r3l_node.core.compute import Compute
+
+        Compute.named(device, 'fp32', node='all')
+    named = {'hand_model': model, 'device': device}
+    return tuple(f'{ALL}.{name}={value}' for name, value in named.items() if value)
+
+
 def resolve(request: Request) -> Values:
     """
     Return every parameter of every node, by node and name.

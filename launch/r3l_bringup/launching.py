@@ -37,7 +37,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
     :raises ConfigError: one sentence, before anything starts.
     """
     given = {name: context.launch_configurations[name] for name in _TRAIN_ARGUMENTS}
-    looks = (f'all.hand_model={given["model"]}',) if given['model'] else ()
+    named = config.shortcuts(given['model'], given['device'])
     request = Request(
         task=given['task'],
         profile=given['profile'],
@@ -49,7 +49,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
         driver=given['driver'] or None,
         port=given['port'] or None,
         calibration=given['calibration'] or None,
-        sets=(*looks, *(text.strip() for text in given['set'].split(';') if text.strip())),
+        sets=(*named, *(text.strip() for text in given['set'].split(';') if text.strip())),
     )
     config.refuse_oracles(config.resolve(request))
     run = prepare(request, Path(given['run']) if given['run'] else None, Path('runs'))
@@ -64,7 +64,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
 
 _TRAIN_ARGUMENTS = (
     'task', 'profile', 'ablation', 'steps', 'seed', 'run', 'pace', 'hardware', 'driver', 'port',
-    'calibration', 'model', 'set',
+    'calibration', 'model', 'device', 'set',
 )  # fmt: skip
 
 
