@@ -13,6 +13,7 @@ import pytest
 from r3l_bringup.experiment.description import check, Experiment, find, PlannedRun, read
 from r3l_bringup.experiment.figures import crossing, figures
 from r3l_bringup.experiment.jobs import job
+from r3l_bringup.experiment.plots import seed_count
 from r3l_bringup.experiment.state import ExperimentFolder, RunState
 from r3l_bringup.experiment.summary import curve, mean, variants
 from r3l_bringup.experiment.table import write_results
@@ -238,6 +239,17 @@ def test_curves_are_means_at_the_marks(tmp_path: Path) -> None:
     (group,) = variants(found)
     points = [(steps, round(point.mean, 6), point.count) for steps, point in curve(group)]
     assert points == [(0, 0.1, 2), (10, 0.6, 2), (20, 1.0, 1)]
+
+
+def test_a_label_counts_the_seeds_that_were_evaluated(tmp_path: Path) -> None:
+    run, other = (run for run in described(tmp_path).runs if run.variant == 'modern')
+    write_run(tmp_path / run.name, run, [0.0, 0.4], finished=False)
+    found = [
+        figures(run, RunState.STOPPED, tmp_path / run.name),
+        figures(other, RunState.MISSING, tmp_path / other.name),
+    ]
+    (group,) = variants(found)
+    assert seed_count(group) == '1 seed'
 
 
 def rows(path: Path) -> list[Mapping[str, str]]:

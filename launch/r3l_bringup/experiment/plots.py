@@ -62,7 +62,7 @@ def _panels(drawn: Sequence[Variant], baselines: Mapping[str, float]) -> Any:
         _line(axes, reference, REFERENCE, '')
         _line(axes, group, COLOURS[0], 'o')
         _frame(axes, baselines, name_baselines=index == 0)
-        fewer = len(group.counted) != len(reference.counted)
+        fewer = len(group.evaluated) != len(reference.evaluated)
         seeds = f' ({seed_count(group)})' if fewer else ''
         axes.set_title(short_name(group, reference) + seeds, fontsize=10)
         axes.label_outer()
@@ -116,7 +116,7 @@ def short_name(group: Variant, reference: Variant) -> str:
 
 def seed_count(group: Variant) -> str:
     """Return the number of seeds that a mean is taken of, as words."""
-    count = len(group.counted)
+    count = len(group.evaluated)
     return f'{count} seed{"" if count == 1 else "s"}'
 
 

@@ -43,6 +43,11 @@ class Variant:
         """The runs that means are taken of: those that did not fail."""
         return tuple(run for run in self.runs if run.state is not RunState.FAILED)
 
+    @property
+    def evaluated(self) -> tuple[Figures, ...]:
+        """Those of them that have been evaluated at all."""
+        return tuple(run for run in self.counted if run.curve)
+
     def count(self, state: RunState) -> int:
         """Return the number of runs in a state."""
         return sum(run.state is state for run in self.runs)
