@@ -13,7 +13,9 @@ from r3l_agent.core.observation import JointRange, ObservationSpec
 from r3l_bringup.bench.single import untrained_encoder
 from r3l_bringup.hardware import Values
 from r3l_node.core.errors import ConfigError
+from r3l_node.core.parameters import build
 from r3l_perception.core.vae import from_weights
+from r3l_sim.core.config import SimConfig
 from r3l_sim.core.scene import Scene
 
 Array = NDArray[np.float32]
@@ -32,12 +34,7 @@ class LatentEnv(gymnasium.Env[Array, Array]):  # type: ignore[misc]
 
     def __init__(self, values: Values) -> None:
         agent, sim = values['agent'], values['sim']
-        self._scene = Scene(
-            sim['task'],
-            image_size=sim['image_size'],
-            control_rate=sim['control_rate'],
-            backend=sim['backend'],
-        )
+        self._scene = Scene.from_config(build(SimConfig, sim, node='sim'))
         self._joints = JointRange(tuple(agent['joint_low']), tuple(agent['joint_high']))
         count, history = len(agent['home']), values['learner']['history']
         self._spec = ObservationSpec(values['encoder']['latent_size'], count, history)

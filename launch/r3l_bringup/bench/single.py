@@ -14,9 +14,11 @@ from r3l_agent.core.learner_config import LearningConfig
 from r3l_agent.core.observation import JointRange
 from r3l_agent.core.replay.buffer import RANDOM, Row
 from r3l_bringup.hardware import Values
+from r3l_node.core.parameters import build
 from r3l_node.core.weights import Tensors
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
 from r3l_reward.core.vice import RewardModel, ViceConfig, ViceTrainer
+from r3l_sim.core.config import SimConfig
 from r3l_sim.core.scene import Scene
 import torch
 
@@ -44,12 +46,7 @@ class SingleProcess:
         """Make all parts with the parameters of the graph."""
         agent, sim = values['agent'], values['sim']
         latent_size = values['encoder']['latent_size']
-        self._scene = Scene(
-            sim['task'],
-            image_size=sim['image_size'],
-            control_rate=sim['control_rate'],
-            backend=sim['backend'],
-        )
+        self._scene = Scene.from_config(build(SimConfig, sim, node='sim'))
         self._joints = JointRange(tuple(agent['joint_low']), tuple(agent['joint_high']))
         settings = LearningConfig(image_size=sim['image_size'], capacity=100_000)
         self._learner = Learner(settings, self._joints, latent_size)
