@@ -88,7 +88,13 @@ def resolve(request: Request) -> Values:
     _shorten(values, request)
     _check_shared(values)
     if {'reward', 'agent'} <= values.keys():
-        _check_warm_up(values)
+        # Imported here, like the nodes' parameters: it brings torch along.
+        from r3l_reward.core.config import check_warm_up
+
+        reward = values['reward']
+        check_warm_up(
+            values['agent']['warmup_steps'], reward['round_steps'], reward['initial_negatives']
+        )
         _check_pixels(values)
         _check_reset_goals(values)
     return values
@@ -315,18 +321,6 @@ def complete(spec: NodeSpec, own: Mapping[str, Any]) -> dict[str, Any]:
         name: list(value) if isinstance(value, tuple) else value
         for name, value in flatten(config).items()
     }
-
-
-def _check_warm_up(values: Values) -> None:
-    """Refuse a warm-up without a classifier at its end: learner and agent would wait for ever."""
-    reward, warm_up = values['reward'], values['agent']['warmup_steps']
-    round_ = reward['round_steps']
-    first = -(-reward['initial_negatives'] // round_) * round_
-    if first > warm_up:
-        raise ConfigError(
-            f'agent.warmup_steps is {warm_up}: expected at least {first}, when the classifier is '
-            'trained first (reward.initial_negatives in whole reward.round_steps)'
-        )
 
 
 def _check_reset_goals(values: Values) -> None:

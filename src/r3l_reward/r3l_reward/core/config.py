@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from r3l_node.core.compute import device_parameter, precision_parameter
+from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import parameter
 from r3l_reward.core.vice.config import ViceConfig
 
@@ -51,3 +52,30 @@ class RewardConfig(ViceConfig):
         'images kept of the time before there is an encoder (latent only)',
         range=(100, 1_000_000),
     )
+
+
+def first_round(round_steps: int, initial_negatives: int) -> int:
+    """
+    Return the env step of the first round: enough negatives, in whole rounds.
+
+    :param round_steps: env steps between two rounds.
+    :param initial_negatives: fewest env steps for the first round.
+    """
+    return -(-initial_negatives // round_steps) * round_steps
+
+
+def check_warm_up(warmup_steps: int, round_steps: int, initial_negatives: int) -> None:
+    """
+    Refuse a warm-up without a classifier at its end: learner and agent would wait for ever.
+
+    :param warmup_steps: env steps of random motion.
+    :param round_steps: env steps between two rounds.
+    :param initial_negatives: fewest env steps for the first round.
+    :raises ConfigError: if the first round comes later.
+    """
+    first = first_round(round_steps, initial_negatives)
+    if first > warmup_steps:
+        raise ConfigError(
+            f'agent.warmup_steps is {warmup_steps}: expected at least {first}, when the '
+            'classifier is trained first (reward.initial_negatives in whole reward.round_steps)'
+        )

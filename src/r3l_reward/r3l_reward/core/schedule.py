@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from r3l_reward.core.config import RewardConfig
+from r3l_reward.core.config import first_round, RewardConfig
 from r3l_reward.core.negatives import Negatives
 from r3l_reward.core.vice.objective import Examples
 
@@ -26,7 +26,7 @@ class Schedule:
         :param initial_negatives: fewest env steps for the first round.
         """
         self._step = round_steps
-        self._minimum = -(-initial_negatives // round_steps) * round_steps
+        self._minimum = first_round(round_steps, initial_negatives)
         self._last: int | None = None
 
     @property

@@ -16,6 +16,7 @@ from r3l_agent.core.loop.world import World
 from r3l_agent.core.observation import Layout
 from r3l_node.core.errors import ConfigError
 from r3l_perception.core.pixels import pixel_count
+from r3l_reward.core.config import check_warm_up
 
 # What must be the same in all parts that have it.
 SHARED = (
@@ -87,7 +88,9 @@ def fitted(config: TrainConfig, world: World, run: Path | None) -> TrainConfig:
         _check_features(config)
     found = config.set(**values)
     _check_shared(found)
-    _check_warm_up(found)
+    if found.learner.reward_source == 'classifier':
+        reward = found.reward
+        check_warm_up(found.agent.warmup_steps, reward.round_steps, reward.initial_negatives)
     _check_pixels(found)
     if found.learner.perturbation == 'goals' and not found.reward.reset_goals:
         raise ConfigError(
@@ -117,16 +120,6 @@ def _check_shared(config: TrainConfig) -> None:
         if len(set(found.values())) > 1:
             told = ', '.join(f'{part}.{name} is {value}' for part, value in found.items())
             raise ConfigError(f'{told}: expected one value (TrainConfig().set({name}=...))')
-
-
-def _check_warm_up(config: TrainConfig) -> None:
-    reward, warm_up = config.reward, config.agent.warmup_steps
-    first = -(-reward.initial_negatives // reward.round_steps) * reward.round_steps
-    if config.learner.reward_source == 'classifier' and first > warm_up:
-        raise ConfigError(
-            f'agent.warmup_steps is {warm_up}: expected at least {first}, when the classifier is '
-            'trained first (reward.initial_negatives in whole reward.round_steps)'
-        )
 
 
 def _check_pixels(config: TrainConfig) -> None:
