@@ -31,6 +31,9 @@ class EncoderConfig(VaeConfig):
     device: str = device_parameter()
     precision: str = precision_parameter()
     lockstep: bool = parameter(True, 'receive every image; otherwise the newest as sensor data')
+    replay: bool = parameter(
+        False, 'train nothing and take the weights that a recording publishes (encoder/weights)'
+    )
     preview_rate: float = parameter(
         2.0, 'rate of encoder/reconstruction while somebody listens [Hz]', range=(0.1, 30.0)
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from r3l_msgs.msg import Latent, Weights
 from r3l_node.core.compute import Compute
 from r3l_node.core.ring import MappedRing
-from r3l_node.core.weights import pack
+from r3l_node.core.weights import pack, WeightsError
 from r3l_node.nodes import qos
 from r3l_node.nodes.diagnostics import Diagnostics, Level, Report
 from r3l_node.nodes.fields import float_field
@@ -18,14 +18,16 @@ from r3l_node.nodes.images import image_array, image_message, ImageError
 from r3l_node.nodes.main import run
 from r3l_node.nodes.metrics import MetricsPublisher
 from r3l_node.nodes.parameters import declare
-from r3l_node.nodes.weights import weights_message
+from r3l_node.nodes.weights import read_weights, weights_message
 from r3l_perception.core.config import EncoderConfig
+from r3l_perception.core.encoders import encoder_from_weights
 from r3l_perception.core.pixels import PixelEncoder
 from r3l_perception.core.stored import keep_vae, pixel_encoder, stored_vae
 from r3l_perception.core.vae import to_weights, Vae
 from r3l_perception.nodes.training import TrainingThread
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.timer import Timer
 from sensor_msgs.msg import Image
 import torch
@@ -41,7 +43,8 @@ class EncoderNode(Node):
 
     Subscribes ``camera/image_raw``. Publishes ``latent`` for every image, with the image's
     header (empty and of version 0 while images are only gathered; nothing at all while the VAE
-    is trained), ``encoder/weights``, ``encoder/reconstruction`` and ``metrics``.
+    is trained), ``encoder/weights``, ``encoder/reconstruction`` and ``metrics``. With ``replay``
+    nothing is gathered or trained: it subscribes ``encoder/weights`` instead of publishing them.
     """
 
     def __init__(self) -> None:
@@ -56,7 +59,9 @@ class EncoderNode(Node):
         config = self._config
         self._compute = Compute.named(config.device, config.precision, node='encoder')
         self._run = Path(config.run) if config.run else None
-        self._side = (config.image_size, config.image_size)
+        # A recorded encoder says itself how large its images are.
+        self._side = None if config.replay else (config.image_size, config.image_size)
+        self._version = VERSION
         self._vae: Vae | PixelEncoder | None = None
         self._training: TrainingThread | None = None
         self._newest: Image | None = None
@@ -66,12 +71,16 @@ class EncoderNode(Node):
         self._encoded = 0
         self._images = MappedRing(
             self._run and self._run / 'replay' / 'encoder',
-            config.gather_images,
-            {'image': ((*self._side, 3), np.uint8)},
+            1 if config.replay else config.gather_images,
+            {'image': ((config.image_size, config.image_size, 3), np.uint8)},
         )
-        stored = pixel_encoder(config) if config.kind == 'pixels' else stored_vae(config)
+        stored = None if config.replay else self._stored()
         self._latents = self.create_publisher(Latent, 'latent', qos.OBSERVATION)
-        self._weights = self.create_publisher(Weights, 'encoder/weights', qos.WEIGHTS)
+        self._weights: Publisher | None = None
+        if config.replay:
+            self.create_subscription(Weights, 'encoder/weights', self._on_weights, qos.WEIGHTS)
+        else:
+            self._weights = self.create_publisher(Weights, 'encoder/weights', qos.WEIGHTS)
         self._preview = self.create_publisher(Image, 'encoder/reconstruction', qos.VIEW)
         self._metrics = MetricsPublisher(self, 'encoder')
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -80,11 +89,15 @@ class EncoderNode(Node):
         self.create_timer(1.0 / config.preview_rate, self._publish_preview, clock=self._steady)
         if stored is not None:
             self._use(stored)
-        elif self._images.count >= config.gather_images:
+        elif not config.replay and self._images.count >= config.gather_images:
             self._start_training()
         self.create_subscription(
             Image, 'camera/image_raw', self._on_image, qos.sensor(lockstep=config.lockstep)
         )
+
+    def _stored(self) -> Vae | PixelEncoder | None:
+        config = self._config
+        return pixel_encoder(config) if config.kind == 'pixels' else stored_vae(config)
 
     def close(self) -> None:
         """Stop a training that is under way; the gathered images are kept for the next start."""
@@ -108,11 +121,13 @@ class EncoderNode(Node):
                     header=msg.header,
                     mean=float_field(mean[0].numpy()),
                     log_variance=float_field(log_variance[0].numpy()),
-                    model_version=VERSION,
+                    model_version=self._version,
                 )
             )
         elif self._training is not None:
             self._waiting = msg
+        elif self._config.replay:
+            self._latents.publish(Latent(header=msg.header))
         else:
             self._gather(msg, pixels)
 
@@ -154,11 +169,26 @@ class EncoderNode(Node):
 
     def _use(self, vae: Vae | PixelEncoder) -> None:
         self._vae = vae
-        stamp = self.get_clock().now().to_msg()
-        data = pack(*(to_weights(vae) if isinstance(vae, Vae) else vae.to_weights()))
-        self._weights.publish(weights_message('encoder', VERSION, self._images.count, data, stamp))
+        if self._weights is not None:
+            stamp = self.get_clock().now().to_msg()
+            data = pack(*(to_weights(vae) if isinstance(vae, Vae) else vae.to_weights()))
+            self._weights.publish(
+                weights_message('encoder', VERSION, self._images.count, data, stamp)
+            )
         what = 'a frozen VAE' if isinstance(vae, Vae) else 'nothing: pixels as they are'
         self.get_logger().info(f'encoding with {what}')
+
+    def _on_weights(self, msg: Weights) -> None:
+        try:
+            encoder = encoder_from_weights(*read_weights(msg, 'encoder'))
+            if not isinstance(encoder, Vae | PixelEncoder):
+                raise WeightsError('it encodes features: expected an encoder of images')
+        except WeightsError as error:
+            self.get_logger().error(f'encoder/weights dropped: {error}')
+            return
+        self._side = (encoder.image_size, encoder.image_size)
+        self._version = msg.version
+        self._use(encoder)
 
     def _publish_preview(self) -> None:
         msg, vae = self._newest, self._vae
@@ -175,6 +205,8 @@ class EncoderNode(Node):
         }
         if self._vae is not None:
             return Level.OK, 'encoding', figures
+        if self._config.replay:
+            return Level.OK, 'waiting for recorded weights', figures
         doing = 'gathering images' if self._training is None else 'training the VAE'
         return Level.OK, doing, figures
 

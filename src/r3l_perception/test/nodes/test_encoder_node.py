@@ -13,10 +13,10 @@ from PIL import Image as Picture
 import pytest
 from r3l_msgs.msg import Latent, Weights
 from r3l_node.core.errors import ConfigError
-from r3l_node.core.weights import load, save
+from r3l_node.core.weights import load, pack, save
 from r3l_node.nodes import qos
 from r3l_node.nodes.images import image_message
-from r3l_node.nodes.weights import read_weights
+from r3l_node.nodes.weights import read_weights, weights_message
 from r3l_node.testing import Graph, graph
 from r3l_perception.core.encoders import encoder_from_weights
 from r3l_perception.core.stored import encoder_file
@@ -121,6 +121,29 @@ def test_given_weights_are_used_without_gathering(tmp_path: Path) -> None:
     save(tmp_path / 'given.safetensors', *to_weights(vae))
     with running({'weights': str(tmp_path / 'given.safetensors')}) as (_, camera):
         assert camera.answer(1).model_version == 1
+
+
+def test_a_replay_encodes_with_the_weights_that_are_published() -> None:
+    vae = Vae(VaeConfig(latent_size=3, channels=(4, 4), image_size=48),
+              torch.Generator().manual_seed(0)).eval()  # fmt: skip
+    with running({'replay': True, 'gather_images': 2}) as (nodes, camera):
+        for number in (1, 2, 3):
+            camera.send(number, picture(number, 48))
+            nodes.spin_until(lambda n=number: len(camera.latents) == n)
+        assert {message.model_version for message in camera.latents} == {0}
+        player = nodes.probe('player')
+        weights = player.create_publisher(Weights, 'encoder/weights', qos.WEIGHTS)
+        weights.publish(weights_message('encoder', 7, 10, pack({}, {'model': 'another'})))
+        weights.publish(weights_message('encoder', 7, 10, pack(*to_weights(vae))))
+        # On another topic: the images after it may still meet no encoder.
+        while camera.latents[-1].model_version == 0:
+            seen = len(camera.latents)
+            camera.send(4, picture(4, 48))
+            nodes.spin_until(lambda n=seen: len(camera.latents) > n)
+        assert camera.latents[-1].model_version == 7
+        expected = vae.encode(picture(4, 48)[None])[0][0].numpy()
+        np.testing.assert_array_equal(camera.latents[-1].mean, expected)
+        assert player.count_publishers('encoder/weights') == 1
 
 
 def test_pixels_need_no_training_and_are_all_there(tmp_path: Path) -> None:

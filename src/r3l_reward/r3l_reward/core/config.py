@@ -30,6 +30,9 @@ class RewardConfig(ViceConfig):
     device: str = device_parameter()
     precision: str = precision_parameter()
     lockstep: bool = parameter(True, 'receive every image; otherwise the newest as sensor data')
+    replay: bool = parameter(
+        False, 'train nothing and take the weights that a recording publishes (reward/weights)'
+    )
     include_random: bool = parameter(
         True, 'the random motion of the warm-up counts as negatives too'
     )

@@ -21,7 +21,7 @@ from r3l_node.nodes.weights import read_weights, weights_message
 from r3l_node.testing import Graph, graph
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
 from r3l_reward.core.goals import save_goals
-from r3l_reward.core.vice import RewardModel
+from r3l_reward.core.vice import RewardModel, ViceConfig, ViceTrainer
 from r3l_reward.nodes.reward_node import RewardNode
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -226,8 +226,45 @@ def test_bad_messages_are_dropped_and_counted(goals: Path, vae: Vae) -> None:
         other = Vae(VaeConfig(latent_size=4), torch.Generator().manual_seed(0))
         robot.send_encoder(other)
         nodes.spin_until(lambda: node._dropped == 5)
-        assert node._missed == 39
-        assert node._training.negatives.count == 10
+        figures = node._learning.figures()
+        assert (figures['transitions missed'], figures['negatives']) == (39, 10)
+
+
+@pytest.mark.parametrize('kind', ['latent', 'pixels'])
+def test_a_replay_scores_with_the_weights_that_are_published(kind: str) -> None:
+    config = ViceConfig(input=kind, hidden=(8,), channels=(4, 4))
+    examples = pictures(8, 20) if kind == 'pixels' else np.eye(8, 3, dtype=np.float32)
+    trainer = ViceTrainer(config, examples)
+    with graph({'reward': {'replay': True, 'input': kind}}) as nodes:
+        node = nodes.add(RewardNode())
+        player = nodes.probe('player')
+        weights = player.create_publisher(Weights, 'reward/weights', qos.WEIGHTS)
+        latents = player.create_publisher(Latent, 'latent', qos.OBSERVATION)
+        images = player.create_publisher(Image, 'camera/image_raw', qos.SENSOR)
+        rewards: list[Reward] = []
+        player.create_subscription(Reward, 'reward', rewards.append, qos.OBSERVATION)
+        asked = images if kind == 'pixels' else latents
+        nodes.spin_until(lambda: asked.get_subscription_count() and node._rewards)
+        nodes.spin_until(node._rewards.get_subscription_count)
+        for version in (1, 2):
+            trainer.round(examples[None])
+            message = weights_message('reward', version, 10, pack(*trainer.weights()))
+            weights.publish(message)
+            nodes.spin_until(lambda v=version: node._trained and node._trained.version == v)
+            if kind == 'pixels':
+                images.publish(image_message(examples[version], Header()))
+            else:
+                mean = float_field(examples[version])
+                latents.publish(Latent(mean=mean, model_version=1))
+            nodes.spin_until(lambda v=version: len(rewards) == v)
+            model = RewardModel.from_weights(*read_weights(message, 'reward'))
+            assert rewards[-1].logit == model.logits(examples[version : version + 1])[0]
+            assert rewards[-1].model_version == version
+        weights.publish(weights_message('reward', 3, 10, pack({}, {'model': 'another'})))
+        nodes.spin_until(lambda: node._dropped == 1)
+        assert node._trained.version == 2
+        assert player.count_publishers('reward/weights') == 1
+        assert player.count_subscribers('transition') == 0
 
 
 @pytest.mark.parametrize('content', ['missing', 'empty', 'unreadable', 'few', 'size'])
