@@ -53,6 +53,10 @@ def train(
     calibration: Annotated[
         str | None, typer.Option(metavar='FILE', help='Of a real hand, from r3l calibrate.')
     ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(metavar='BAG_OR_RUN', help='Learn from this experience, too; repeatable.'),
+    ] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option('--set', help='NODE.PARAM=VALUE; may be repeated; NODE all: every node.'),
@@ -86,6 +90,7 @@ def train(
         driver=driver,
         port=port,
         calibration=calibration,
+        prior=tuple(prior or ()),
         sets=(*shortcuts(model, device), *(sets or ())),
     )
     if no_ros:

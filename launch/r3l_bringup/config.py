@@ -53,6 +53,7 @@ class Request:
     driver: str | None = None
     port: str | None = None
     calibration: str | None = None
+    prior: tuple[str, ...] = ()  # bags or runs to learn from, too
 
 
 def shortcuts(model: str | None, device: str | None) -> tuple[str, ...]:

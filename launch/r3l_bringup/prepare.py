@@ -10,16 +10,20 @@ import json
 import os
 from pathlib import Path
 import shutil
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.graph import NodeSpec
 from r3l_bringup.hardware import graph_of, Values
+from r3l_bringup.prior import check_prior, read_prior, write_prior
 from r3l_bringup.versions import versions
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import lock_folder, write_atomic
 from r3l_reward.core.goals import load_goals, save_goals
+
+if TYPE_CHECKING:
+    from r3l_bag.core.experience import Experience
 
 CONFIG = 'config.yaml'
 # What may differ between a run and its continuation.
@@ -63,8 +67,10 @@ def prepare(request: Request, folder: Path | None, runs: Path, given: bool = Tru
     :raises ConfigError: if the request is wrong or the folder belongs to another run.
     """
     if folder is not None and (folder / CONFIG).exists():
+        check_prior(request.prior, folder.resolve())
         return _resume(request, folder.resolve(), given)
     values = config.resolve(request)
+    prior = read_prior(request.prior, values)
     if folder is None:
         stamp = datetime.now().astimezone().strftime('%Y-%m-%d_%H-%M-%S')
         task = request.task.rpartition(':')[2]
@@ -74,7 +80,7 @@ def prepare(request: Request, folder: Path | None, runs: Path, given: bool = Tru
         raise ConfigError(
             f'{folder} exists and is no run: expected a new, empty or earlier run folder'
         )
-    return _create(values, folder)
+    return _create(values, folder, request.prior, prior)
 
 
 def lock(run: Path) -> int:
@@ -87,7 +93,9 @@ def lock(run: Path) -> int:
     return lock_folder(run, 'a run that no other process trains')
 
 
-def _create(values: Values, folder: Path) -> Run:
+def _create(
+    values: Values, folder: Path, paths: Sequence[str], prior: Sequence[Experience]
+) -> Run:
     reward = values['reward']
     missing = [kind for kind in _goal_kinds(values) if not reward[kind]]
     for kind in _goal_kinds(values):
@@ -99,6 +107,8 @@ def _create(values: Values, folder: Path) -> Run:
         _keep_calibration(values, part)
         for kind in missing:
             _make_goals(values, part / kind, kind)
+        if prior:
+            write_prior(prior, paths, values, part)
         _place(values, folder, made=missing)
         write_atomic(part / CONFIG, config.dump(values))
         write_atomic(part / 'versions.json', json.dumps(versions(), indent=2) + '\n')

@@ -15,7 +15,8 @@ from r3l_bringup.domain import graph_environment, run_domain
 from r3l_bringup.graph import NodeSpec, ros_arguments
 from r3l_bringup.hardware import Values
 from r3l_bringup.paths import command, module_root
-from r3l_bringup.prepare import lock, prepare
+from r3l_bringup.prepare import lock, prepare, Run
+from r3l_bringup.prior import told
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.screen import Screen
@@ -72,6 +73,7 @@ def train(
         raise ConfigError(f'{run.folder} was begun without ROS: expected --no-ros to go on')
     held = lock(run.folder)
     print(f'{"continuing" if run.resumed else "run folder"} {run.folder}', flush=True)
+    say_prior(run)
     try:
         with run_domain() as domain, Screen(run.folder) as screen:
             environment = graph_environment(domain) | _path_of_task(run.values)
@@ -92,6 +94,13 @@ def _path_of_task(values: Values) -> dict[str, str]:
         return {}
     folders = [str(module_root(module)), os.environ.get('PYTHONPATH', '')]
     return {'PYTHONPATH': os.pathsep.join(folder for folder in folders if folder)}
+
+
+def say_prior(run: Run) -> None:
+    """Tell the user what a run learns from beside its own experience."""
+    line = told(run.folder, run.values['learner']['prior_share'])
+    if line:
+        print(line, flush=True)
 
 
 def say_how_it_ended(folder: Path, code: int, options: str = '') -> None:

@@ -62,6 +62,7 @@ def job(run: PlannedRun, out: Path) -> Job:
     command += ['--ablation', request.ablation] if request.ablation != 'none' else []
     command += ['--steps', str(request.steps), '--seed', str(request.seed)]
     command += [word for text in request.sets for word in ('--set', text)]
+    command += [word for path in request.prior for word in ('--prior', path)]
     command += ['--no-ros'] if run.engine == 'loop' else []
     return Job(run.name, tuple(command), out / 'logs' / f'{run.name}.log', ONE_THREAD)
 

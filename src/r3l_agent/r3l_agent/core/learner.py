@@ -2,7 +2,6 @@
 """Task policy and perturbation controller: what they learn from, and how."""
 
 from collections.abc import Mapping
-from functools import partial
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from r3l_agent.core.agent_config import LEARNED
 from r3l_agent.core.learner_config import check_trunk, LearningConfig
+from r3l_agent.core.memory import Draw, joined, Memory
 from r3l_agent.core.observation import HAND, JointRange, Layout, ObservationSpec
 from r3l_agent.core.policy import describe
 from r3l_agent.core.replay.buffer import (
@@ -27,13 +27,14 @@ from r3l_agent.core.sac.learner import Batch, Sac, SacConfig
 from r3l_agent.core.sac.pixels import PixelSac
 from r3l_agent.core.sac.trunk import Trunk
 from r3l_node.core.compute import Compute, scalars
+from r3l_node.core.ring import stored_capacity
 from r3l_perception.core.encoders import Encoder, encoder_from_weights
-from r3l_perception.core.pixels import pixel_latents
 from r3l_reward.core.vice import RewardModel
 import torch
 from torch import Tensor
 
 Array = NDArray[np.float32]
+Slots = NDArray[np.int64]
 Tensors = dict[str, NDArray[np.float32]]
 
 
@@ -50,6 +51,7 @@ class Learner:
     :param seed: of all weights, samples and noise.
     :param folder: where the replay lives; None keeps it in memory.
     :param layout: where what is stored differs from a hand with a camera.
+    :param prior: where experience of earlier runs lives, a part of each batch; None: nowhere.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Learner:
         seed: int = 0,
         folder: Path | None = None,
         layout: Layout = HAND,
+        prior: Path | None = None,
     ) -> None:
         self.config = config
         self.compute = Compute.named(config.device, config.precision, node='learner')
@@ -68,8 +71,6 @@ class Learner:
         self.seed = seed
         self.updates = 0
         self.layout = layout
-        # Range of proprioception other than that of the joints commanded; set by the owner.
-        self.senses: JointRange | None = None
         actions = len(joints.low)
         self.spec = ObservationSpec(latent_size, actions, config.history)
         if layout.joints is not None:
@@ -77,6 +78,12 @@ class Learner:
         # Pixels are at hand in the images.
         stored = 0 if config.trunk else latent_size
         self.replay = Replay(folder, config.capacity, config.image_size, stored, actions, layout)
+        self.memory = Memory(self.replay, self.spec)
+        self.prior: Memory | None = None
+        if prior is not None:
+            rows = stored_capacity(prior)
+            replay = Replay(prior, rows, config.image_size, stored, actions, layout)
+            self.prior = Memory(replay, self.spec)
         self.encoder: Encoder | None = None
         self.reward_model: RewardModel | None = None
         self.reward_version = 0
@@ -146,8 +153,9 @@ class Learner:
                 f'expected {self.spec.latent_size}'
             )
         self.encoder = encoder
-        if self.replay.keeps_latents:
-            self.replay.encode(self.encode)
+        for memory in self.memories:
+            if memory.replay.keeps_latents:
+                memory.replay.encode(self.encode)
 
     def encode(self, images: NDArray[Any]) -> Array:
         """
@@ -197,6 +205,21 @@ class Learner:
         """Whether the task policy is rewarded by the world itself."""
         return self.config.reward_source == 'environment'
 
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """What batches are drawn from: this run's experience, and that of earlier ones."""
+        return (self.memory,) if self.prior is None else (self.memory, self.prior)
+
+    @property
+    def senses(self) -> JointRange | None:
+        """Range of proprioception other than that of the joints commanded; None: that one."""
+        return self.memory.senses
+
+    @senses.setter
+    def senses(self, senses: JointRange | None) -> None:
+        for memory in self.memories:
+            memory.senses = senses
+
     def set_stall(self, level: int, entropy: float) -> None:
         """
         Let the policies keep more entropy, and tell who acts that the training stands still.
@@ -224,64 +247,98 @@ class Learner:
     def update(self) -> None:
         """Make one update of the task policy and, when it is due, of the perturbation."""
         rng = np.random.default_rng([self.seed, self.updates])
-        slots = self.replay.sample(rng, self.config.batch, self._pool(TASK))
+        drawn = self._drawn(rng, TASK)
         actor = self.updates % self.config.actor_interval == 0
-        found = self.task.update(self._task_batch(slots), actor=actor)
+        found = self.task.update(self._task_batch(*drawn), actor=actor)
         self._metrics |= {f'train/{name}': value for name, value in found.items()}
         if self.config.actor_average:
             self._deployed.lerp_(self.task.policy_flat, self.config.actor_average)
         else:
             self._deployed.copy_(self.task.policy_flat)
         if self.perturbation_due:
-            slots = self.replay.sample(rng, self.config.batch, self._pool(PERTURBATION))
+            drawn = self._drawn(rng, PERTURBATION)
             turn = self.updates // self.config.perturbation_interval
             actor = turn % self.config.actor_interval == 0
-            found = self.perturbation.update(self._perturbation_batch(slots), actor=actor)
+            found = self.perturbation.update(self._perturbation_batch(*drawn), actor=actor)
             self._metrics |= {f'perturbation/{name}': value for name, value in found.items()}
         self.updates += 1
 
-    def _task_batch(self, slots: NDArray[np.int64]) -> Batch:
-        rows, steps = self.replay.ahead(slots, self.config.n_step)
-        (reward,) = self._tensors(self._reward(rows))
+    def _drawn(self, rng: np.random.Generator, policy: int) -> list[Slots]:
+        """Draw a batch: slots of this run's transitions, then of those of earlier runs, if any."""
+        size, pool = self.config.batch, self._pool(policy)
+        if self.prior is None or not self.prior.replay.transitions(pool):
+            return [self.replay.sample(rng, size, pool)]
+        earlier = min(round(size * self.config.prior_share), size - 1)
+        own = self.replay.sample(rng, size - earlier, pool)
+        return [own, self.prior.replay.sample(rng, earlier, pool)]
+
+    def _draws(self, slots: tuple[Slots, ...]) -> list[Draw]:
+        count = self.config.n_step
+        return [memory.draw(own, count) for memory, own in zip(self.memories, slots, strict=False)]
+
+    def _task_batch(self, *slots: Slots) -> Batch:
+        """Make a batch of first rows, those of this run first."""
+        draws = self._draws(slots)
+        (reward,) = self._tensors(self._reward(draws))
         if self.task_rnd is not None:
-            novelty = self._novelty(self.task_rnd, slots, rows)
-            reward = reward + self.config.task_novelty * novelty
-        self._metrics['train/reward_mean'] = reward[0].mean()
-        return self._batch(slots, rows, steps, reward)
+            reward = reward + self.config.task_novelty * self._novelty(self.task_rnd, draws)
+        self._note_reward('train', reward, len(slots[0]))
+        return self._batch(draws, reward)
 
-    def _perturbation_batch(self, slots: NDArray[np.int64]) -> Batch:
-        rows, steps = self.replay.ahead(slots, self.config.n_step)
+    def _perturbation_batch(self, *slots: Slots) -> Batch:
+        draws = self._draws(slots)
         if self.config.perturbation == 'goals':
-            (reward,) = self._tensors(self._scaled(self._classified(rows, RESET), RESET))
-            self._metrics['reset/reward_mean'] = reward[0].mean()
+            (reward,) = self._tensors(self._scaled(self._classified(draws, RESET), RESET))
+            self._note_reward('reset', reward, len(slots[0]))
         else:
-            reward = self._novelty(self.perturbation_rnd, slots, rows)
-            self._metrics['rnd/reward_mean'] = reward[0].mean()
-        return self._batch(slots, rows, steps, reward)
+            reward = self._novelty(self.perturbation_rnd, draws)
+            self._note_reward('rnd', reward, len(slots[0]))
+        return self._batch(draws, reward)
 
-    def _novelty(self, rnd: Rnd, slots: NDArray[np.int64], rows: NDArray[np.int64]) -> Tensor:
-        """Reward each step, shape of ``rows``; the predictor learns from the first ones alone."""
-        if self.config.rnd_input == 'pixels':
-            # R3L's novelty is that of the observation before the action.
-            rows = np.concatenate([slots[None], rows[:-1]])
-        reward, self._metrics['rnd/loss'] = rnd.learn(self._rnd_inputs(rows[0]))
-        if len(rows) == 1:
-            return reward[None]
-        later = rnd.measure(self._rnd_inputs(rows[1:].ravel()))
-        return torch.cat([reward[None], later.view(len(rows) - 1, -1)])
+    def _note_reward(self, name: str, reward: Tensor, own: int) -> None:
+        """Keep the mean reward of this run's transitions, and beside it that of the others."""
+        self._metrics[f'{name}/reward_mean'] = reward[0, :own].mean()
+        if reward.shape[1] > own:
+            self._metrics[f'{name}/prior_reward_mean'] = reward[0, own:].mean()
 
-    def _rnd_inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, ...]:
-        arrays = self.replay.arrays
+    def _novelty(self, rnd: Rnd, draws: list[Draw]) -> Tensor:
+        """
+        Reward each step, shape of all ``rows`` side by side.
+
+        The predictor learns from the first steps of this run alone: what others have seen is
+        still new to it.
+        """
+        parts: list[Tensor] = []
+        for draw in draws:
+            rows, found = draw.rows, []
+            if self.config.rnd_input == 'pixels':
+                # R3L's novelty is that of the observation before the action.
+                rows = np.concatenate([draw.slots[None], rows[:-1]])
+            if draw.memory is self.memory:
+                inputs = self._rnd_inputs(rows[0])
+                reward, self._metrics['rnd/loss'] = rnd.learn(inputs)
+                found, rows = [reward[None]], rows[1:]
+            if len(rows):
+                later = rnd.measure(self._rnd_inputs(rows.ravel(), draw.memory))
+                found.append(later.view(len(rows), -1))
+            parts.append(found[0] if len(found) == 1 else torch.cat(found))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def _rnd_inputs(self, rows: Slots, memory: Memory | None = None) -> tuple[Tensor, ...]:
+        memory = memory or self.memory
         if self.config.rnd_input == 'latent':
-            return self._tensors(self._latents(rows))
-        vector = [self._proprioception(rows), arrays['previous_action'][rows]]
-        return self._tensors(arrays['image'][rows], np.concatenate(vector, axis=-1))
+            return self._tensors(memory.latents(rows))
+        return self._tensors(*memory.images(rows))
 
     def _tensors(self, *arrays: NDArray[np.generic]) -> tuple[Tensor, ...]:
         return inputs_of(*arrays, device=self.compute.device)
 
-    def _reward(self, slots: NDArray[np.int64]) -> Array:
-        reward = self._own_reward(slots) if self.oracle else self._classified(slots)
+    def _reward(self, draws: list[Draw]) -> Array:
+        """Return the task policy's reward of each step, shape of all ``rows`` side by side."""
+        if not self.oracle:
+            return self._scaled(self._classified(draws))
+        (draw,) = draws
+        reward: Array = draw.memory.replay.arrays['reward'][draw.rows]
         return self._scaled(reward)
 
     def _scaled(self, reward: Array, which: int = SUCCESS) -> Array:
@@ -292,22 +349,19 @@ class Learner:
             reward = reward / np.float32(max(self._reward_std[which], STD_FLOOR))
         return reward
 
-    def _own_reward(self, slots: NDArray[np.int64]) -> Array:
-        reward: Array = self.replay.arrays['reward'][slots]
-        return reward
-
     def _model(self, which: int) -> RewardModel:
         model = self.reset_model if which == RESET else self.reward_model
         if model is None:
             raise ValueError('no classifier yet: expected set_reward first')
         return model
 
-    def _classified(self, slots: NDArray[np.int64], which: int = SUCCESS) -> Array:
-        score = partial(self.score, which=which)
-        logit = self.replay.logits(slots, self.reward_version, score, which)
-        return np.asarray(self._model(which).reward(logit), np.float32)
+    def _classified(self, draws: list[Draw], which: int = SUCCESS) -> Array:
+        model, version = self._model(which), self.reward_version
+        found = [draw.memory.logits(draw.rows, version, model, which) for draw in draws]
+        logit = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+        return np.asarray(model.reward(logit), np.float32)
 
-    def score(self, slots: NDArray[np.int64], which: int = SUCCESS) -> Array:
+    def score(self, slots: Slots, which: int = SUCCESS) -> Array:
         """
         Compute a classifier's logits of stored rows.
 
@@ -315,56 +369,33 @@ class Learner:
         :param which: ``SUCCESS``, or ``RESET`` for the second classifier.
         :return: shape (count,) [nat].
         """
-        model = self._model(which)
-        if model.input == 'latent':
-            return model.logits(self._latents(slots))
-        return model.logits(self.replay.arrays['image'][slots])
+        return self.memory.score(self._model(which), slots)
 
-    def _latents(self, slots: NDArray[np.int64]) -> Array:
-        if self.replay.keeps_latents:
-            latents: Array = self.replay.arrays['latent'][slots]
-            return latents
-        return pixel_latents(self.replay.arrays['image'][slots])
-
-    def _observation(self, slots: NDArray[np.int64]) -> Array:
-        latent = self._latents(slots)
-        return self.spec.assemble(
-            latent,
-            self._latents(self.replay.preceding(slots)) if self.spec.history == 2 else latent,
-            self._proprioception(slots),
-            self.replay.arrays['previous_action'][slots],
-        )
-
-    def _proprioception(self, slots: NDArray[np.int64]) -> Array:
-        values: Array = self.replay.arrays['joint_position'][slots]
-        return values if self.senses is None else self.senses.normalise(values)
-
-    def _batch(
-        self,
-        slots: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        steps: NDArray[np.int64],
-        reward: Tensor,
-    ) -> Batch:
-        """Join first rows, shape (batch,), with what followed, as ``Replay.ahead`` returns it."""
-        terminal = np.zeros(len(slots), np.float32)
-        if not self.config.bootstrap_switch:
-            terminal[self.replay.arrays['last'][rows[-1]]] = 1.0
-        if self.layout.outcomes:
-            terminal[self.replay.arrays['terminal'][rows[-1]]] = 1.0
+    def _batch(self, draws: list[Draw], reward: Tensor) -> Batch:
+        """Join first rows with what followed; ``reward`` has the shape of all ``rows``."""
         arrays = (
-            self._observation(slots),
-            self.replay.arrays['action'][slots],
-            self._observation(rows[-1]),
-            terminal,
+            joined([draw.memory.observation(draw.slots) for draw in draws]),
+            joined([draw.memory.replay.arrays['action'][draw.slots] for draw in draws]),
+            joined([draw.memory.observation(draw.rows[-1]) for draw in draws]),
+            joined([self._terminal(draw) for draw in draws]),
         )
         observation, action, next_observation, end = self._tensors(*arrays)
-        if len(rows) == 1:
+        if len(reward) == 1:
             return Batch(observation, action, reward[0], next_observation, end)
-        weights = self._powers[:-1, None] * (np.arange(len(rows))[:, None] < steps)
+        steps = joined([draw.steps for draw in draws])
+        weights = self._powers[:-1, None] * (np.arange(len(reward))[:, None] < steps)
         factors, discount = self._tensors(weights, self._powers[steps])
         total = (factors * reward).sum(dim=0)
         return Batch(observation, action, total, next_observation, end, discount)
+
+    def _terminal(self, draw: Draw) -> Array:
+        arrays, last = draw.memory.replay.arrays, draw.rows[-1]
+        terminal = np.zeros(len(draw.slots), np.float32)
+        if not self.config.bootstrap_switch:
+            terminal[arrays['last'][last]] = 1.0
+        if self.layout.outcomes:
+            terminal[arrays['terminal'][last]] = 1.0
+        return terminal
 
     def metrics(self) -> dict[str, float]:
         """Return the newest scalars by name (SB3's names, and ``rnd/``, ``perturbation/``)."""

@@ -17,6 +17,11 @@ class LearningConfig:
     history: int = parameter(2, 'latents seen: 1 or, with its change, 2', choices=(1, 2))
     capacity: int = parameter(250_000, 'observations kept in the replay', range=(100, 20_000_000))
     share_replay: bool = parameter(True, 'whether each policy learns from the experience of both')
+    prior_share: float = parameter(
+        0.5,
+        'share of each batch from the experience of earlier runs, where the run was given any [-]',
+        range=(0.0, 1.0),
+    )
     update_ratio: float = parameter(
         1.0, 'updates of the task policy per env step', range=(0.0, 100.0)
     )

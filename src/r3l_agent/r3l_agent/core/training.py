@@ -21,6 +21,8 @@ from r3l_reward.core.vice import RewardModel
 
 LEARNER_FILE = 'learner.safetensors'
 POLICY_FILE = 'policy.safetensors'
+# Experience of earlier runs, below the folder of this one.
+PRIOR = Path('replay') / 'prior'
 # Updates in a row with a loss that is not finite, after which the last good state is taken again.
 PATIENCE = 3
 
@@ -43,7 +45,10 @@ class Training:
         replay = Path(config.run) / 'replay' / 'learner' if config.run else None
         joints = JointRange(config.joint_low, config.joint_high)
         try:
-            self.learner = Learner(config, joints, config.latent_size, config.seed, replay, layout)
+            self.learner = Learner(
+                config, joints, config.latent_size, config.seed, replay, layout,
+                _prior(config, layout),
+            )  # fmt: skip
         except ConfigError:
             raise
         except ValueError as error:
@@ -324,3 +329,16 @@ class Training:
                 self.policy_version += 1
             else:
                 self.env_steps += 1
+
+
+def _prior(config: LearnerConfig, layout: Layout) -> Path | None:
+    """Return where the run keeps the experience of earlier ones, if it was given any."""
+    folder = Path(config.run) / PRIOR if config.run else None
+    if folder is None or not folder.exists() or not config.prior_share:
+        return None
+    if layout.features or layout.outcomes or layout.joints is not None:
+        raise ConfigError(
+            f'{folder} holds images, joints and actions alone: expected a world with a camera '
+            'whose rewards come from the classifier'
+        )
+    return folder

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from r3l_agent.core.learner import Learner
 from r3l_agent.core.learner_config import LearningConfig
+from r3l_agent.core.memory import Draw
 from r3l_agent.core.observation import JointRange
 from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Row, TASK
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
@@ -69,9 +70,10 @@ def test_an_encoder_of_another_latent_size_is_refused() -> None:
 def test_rewards_follow_the_newest_classifier() -> None:
     learner = ready()
     slots = np.arange(5)
-    before = learner._reward(slots[None])[0]
+    draws = [Draw(learner.memory, slots - 1, slots[None], np.ones(5, np.int64))]
+    before = learner._reward(draws)[0]
     learner.set_reward(*classifier(seed=1), version=2)
-    after = learner._reward(slots[None])[0]
+    after = learner._reward(draws)[0]
     logits = learner.reward_model.logits(learner.replay.arrays['latent'][slots])
     assert np.allclose(after, learner.reward_model.reward(logits), atol=1e-6)
     assert not np.allclose(before, after)

@@ -78,7 +78,7 @@ def test_the_encoder_of_pixels_forgets_nothing() -> None:
 def test_latents_are_computed_from_images_and_not_stored(tmp_path: Path) -> None:
     made = learner(tmp_path)
     assert 'latent' not in made.replay.arrays
-    seen = made._observation(np.arange(4))
+    seen = made.memory.observation(np.arange(4))
     assert (seen[:, :PIXELS] == pixel_latents(made.replay.arrays['image'][:4])).all()
     assert seen.shape[1] == made.spec.size
 

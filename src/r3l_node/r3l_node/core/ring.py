@@ -101,6 +101,27 @@ class MappedRing:
         self._count[0] = absolute + 1
         return absolute
 
+    def extend(self, **columns: NDArray[Any]) -> None:
+        """
+        Add many rows; they count once all of them are whole.
+
+        :param columns: rows of the declared shape and type for every field, shape (count, ...).
+        :raises ValueError: if a field is missing, unknown, of another shape, or there is no room.
+        """
+        if columns.keys() != self._fields.keys():
+            raise ValueError(f'columns of {sorted(columns)}: expected {sorted(self._fields)}')
+        count = len(next(iter(columns.values())))
+        if self.count + count > self.capacity:
+            raise ValueError(f'{count} more rows: expected {self.capacity - self.count} at most')
+        for name, (shape, _) in self._fields.items():
+            if columns[name].shape != (count, *shape):
+                raise ValueError(
+                    f"'{name}' has shape {columns[name].shape}: expected {(count, *shape)}"
+                )
+        for name, array in self.arrays.items():
+            array[self.count : self.count + count] = columns[name]
+        self._count[0] = self.count + count
+
     def flush(self) -> None:
         """Write the mapped pages to the disk, against a power cut."""
         for mapped in self._mapped:
@@ -155,6 +176,20 @@ class MappedRing:
         self._mapped.append(array)
         # A plain view: every slice of a np.memmap would be another np.memmap, at 2 us each.
         return array.view(np.ndarray)
+
+
+def stored_capacity(folder: Path) -> int:
+    """
+    Return the number of rows that the ring in a folder has room for.
+
+    :param folder: of the ring.
+    :raises RingError: if it holds none.
+    """
+    try:
+        header = json.loads((folder / 'header.json').read_text(encoding='utf-8'))
+        return int(header['capacity'])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RingError(f'{folder} holds no ring: header.json cannot be read') from error
 
 
 def go_back(folder: Path, count: int) -> None:

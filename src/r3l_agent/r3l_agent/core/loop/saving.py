@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training to and from its checkpoint."""
 
+from collections.abc import Iterator
 import json
 import logging
 from pathlib import Path
@@ -15,7 +16,7 @@ from r3l_agent.core.loop.records import cut
 from r3l_agent.core.loop.trainer import Published, Trainer
 from r3l_agent.core.loop.world import Witness
 from r3l_agent.core.observation import JointRange
-from r3l_agent.core.replay.buffer import RESET, SUCCESS
+from r3l_agent.core.replay.buffer import Replay, RESET, SUCCESS
 from r3l_agent.core.schedule import Model
 from r3l_agent.core.training import POLICY_FILE
 from r3l_node.core.errors import ConfigError
@@ -29,6 +30,8 @@ LOG = logging.getLogger('r3l_agent.train')
 CLASSIFIER, POLICY = 'classifier.', 'policy.'
 # What begins the names of each classifier's logits.
 SCORES = {SUCCESS: '', RESET: 'reset_'}
+# The same for the experience of this run and that of earlier ones.
+MEMORIES = ('', 'prior_')
 # Rows between two checkpoints, at most and beside those of an episode: rings keep them in excess.
 SLACK = 4096
 # Settings that may differ between a run and its continuation.
@@ -193,18 +196,25 @@ def _restore_classifiers(trainer: Trainer, checkpoint: Checkpoint) -> None:
         if version == facts['reward_version']:
             learner.set_reward(tensors, metadata, version)
     scores, _ = checkpoint.group('scores')
-    for which, name in SCORES.items():
+    for replay, which, name in _scored(learner):
         if learner.reward_version:
             slots, logits = scores[f'{name}slots'], scores[f'{name}logits']
-            learner.replay.load_scores(learner.reward_version, slots, logits, which)
+            replay.load_scores(learner.reward_version, slots, logits, which)
+
+
+def _scored(learner: Learner) -> Iterator[tuple[Replay, int, str]]:
+    """Name every replay with a classifier, and what begins the names of those logits."""
+    for memory, of in zip(learner.memories, MEMORIES, strict=False):
+        for which, name in SCORES.items():
+            yield memory.replay, which, of + name
 
 
 def _scores(learner: Learner) -> dict[str, NDArray[Any]]:
     """Copy the logits that were looked up so far, of both classifiers."""
     found: dict[str, NDArray[Any]] = {}
-    for which, name in SCORES.items():
+    for replay, which, name in _scored(learner):
         # Rows that nobody has scored are marked by version 0.
-        slots, logits = learner.replay.scores(learner.reward_version or -1, which)
+        slots, logits = replay.scores(learner.reward_version or -1, which)
         found |= {f'{name}slots': slots, f'{name}logits': logits}
     return found
 

@@ -65,6 +65,10 @@ class _Pairs:
         self._rows[self._end % len(self._rows)] = row
         self._end += 1
 
+    def extend(self, rows: Indices) -> None:
+        self._rows[(self._end + np.arange(len(rows))) % len(self._rows)] = rows
+        self._end += len(rows)
+
     def forget_before(self, row: int) -> None:
         while self._start < self._end and self._rows[self._start % len(self._rows)] < row:
             self._start += 1
@@ -125,8 +129,7 @@ class Replay:
         self._pairs = {policy: _Pairs(capacity) for policy in POLICIES}
         self._logit = np.zeros((2, self.ring.capacity), np.float32)
         self._scored_by = np.full((2, self.ring.capacity), UNSCORED, np.int64)
-        for row in range(self.ring.count - len(self.ring), self.ring.count):
-            self._link(row)
+        self._link_all()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -181,9 +184,7 @@ class Replay:
 
     def _link(self, index: int) -> None:
         """Make row ``index`` the end of a transition, if its predecessor belongs to it."""
-        wrapped = self.ring.count > self.capacity
-        # After a wrap the predecessor of the oldest row is gone: it has no history any more.
-        oldest = self.ring.count - self.capacity + 1 if wrapped else 0
+        oldest = self._oldest
         for pairs in self._pairs.values():
             pairs.forget_before(oldest)
         before = index - 1
@@ -192,6 +193,22 @@ class Replay:
         here, there = index % self.ring.capacity, before % self.ring.capacity
         if self._connected(np.int64(there), np.int64(here)):
             self._pairs[int(self.arrays['policy'][there])].append(before)
+
+    def _link_all(self) -> None:
+        """Find the transitions among all rows that are there, as ``_link`` does one by one."""
+        rows = np.arange(self._oldest, self.ring.count)
+        here, there = rows[1:] % self.ring.capacity, rows[:-1] % self.ring.capacity
+        connected = self._connected(there, here)
+        policies = self.arrays['policy'][there]
+        for policy, pairs in self._pairs.items():
+            pairs.extend(rows[:-1][connected & (policies == policy)])
+
+    @property
+    def _oldest(self) -> int:
+        """The oldest row that can begin a transition."""
+        # After a wrap the predecessor of the oldest row is gone: it has no history any more.
+        wrapped = self.ring.count > self.capacity
+        return self.ring.count - self.capacity + 1 if wrapped else 0
 
     def _connected(
         self, there: Indices | np.int64, here: Indices | np.int64
