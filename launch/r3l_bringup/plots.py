@@ -40,7 +40,7 @@ def learning_curve(
     axes.set(xlabel='env steps', ylabel='success rate', ylim=(-0.02, 1.02))
     axes.legend(loc='best', fontsize=8)
     axes.grid(alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
 def coverage(visits: Mapping[str, Any], path: Path) -> None:
@@ -60,7 +60,7 @@ def coverage(visits: Mapping[str, Any], path: Path) -> None:
             _line_coverage(one, visits['block_steps'], whole, course)
         else:
             _plane_coverage(one, visits['block_steps'], whole, course)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _line_coverage(visits: Mapping[str, Any], block: int, whole: Any, course: Any) -> None:
@@ -120,11 +120,27 @@ def scalars(series: Mapping[str, tuple[list[float], list[float]]], path: Path) -
         axes.set_title(name, fontsize=8)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure: Any, path: Path) -> None:
-    figure.tight_layout()
+def new_figure(heights: Sequence[float]) -> tuple[Any, Sequence[Any]]:
+    """
+    Make plots below each other that share the axis of the time.
+
+    :param heights: of each [inch].
+    :return: the figure and its axes, from top to bottom.
+    """
+    figure, grid = plt.subplots(
+        len(heights), 1, figsize=(9.5, sum(heights) + 0.6), sharex=True, squeeze=False,
+        height_ratios=heights, layout='constrained',
+    )  # fmt: skip
+    return figure, list(grid[:, 0])
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure in one step and forget it."""
+    if figure.get_layout_engine() is None:
+        figure.tight_layout()
     part = path.with_suffix('.part.png')
     figure.savefig(part, dpi=_DPI)
     plt.close(figure)

@@ -11,6 +11,8 @@ from typing import Any
 
 from r3l_bringup import config
 from r3l_bringup.hardware import graph_of
+from r3l_bringup.report_bag import night_of
+from r3l_bringup.report_timeline import time_line
 from r3l_node.core.files import write_atomic
 from r3l_node.core.parameters import flatten
 from r3l_node.core.records import MOVING, read_lines
@@ -19,7 +21,7 @@ from r3l_node.core.status import duration, read_status, Status
 CURVE, COVERAGE, SCALARS = 'learning_curve.png', 'coverage.png', 'scalars.png'
 # Scalars drawn if they are there; the first part of a name is its source.
 DRAWN = ('rollout/', 'vice/', 'rnd/', 'vae/', 'train/', 'robot/')
-_MOST_DRAWN = 18
+_MOST_DRAWN = 30
 _MOST_STRIPS = 2
 
 
@@ -34,6 +36,7 @@ def write_report(run: Path) -> Path:
     parts = [
         *_head(run, evaluations),
         *_curve(run, evaluations),
+        *time_line(night_of(run), run),
         *_coverage(run),
         *_films(run),
         *_reconstructions(run),

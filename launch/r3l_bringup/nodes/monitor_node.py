@@ -182,6 +182,7 @@ class MonitorNode(Node):
         known = msg.state < len(SAFETY_STATES)
         line = {
             'since': round(since, 4),
+            'wall_s': round(time.monotonic() - self._begun, 2),
             'state': SAFETY_STATES[msg.state] if known else SAFETY_STATES[0],
             'code': msg.code,
             'reason': msg.reason,

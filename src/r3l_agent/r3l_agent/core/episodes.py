@@ -22,6 +22,7 @@ class _Window:
     scored: int = 0
     probability: float = 0.0
     reward: float = 0.0
+    latest: tuple[int, float] = (0, 0.0)  # stamp and probability of the latest scored image
 
 
 class EpisodeScores:
@@ -58,6 +59,7 @@ class EpisodeScores:
                 window.scored += 1
                 window.probability += probability
                 window.reward += reward
+                window.latest = max(window.latest, (stamp, probability))
                 return
 
     def take(self) -> dict[str, float]:
@@ -68,6 +70,7 @@ class EpisodeScores:
         name = NAMES[window.policy]
         return {
             f'rollout/success_probability_{name}': window.probability / window.scored,
+            f'rollout/final_probability_{name}': window.latest[1],
             f'rollout/ep_rew_mean_{name}': window.reward,
             f'rollout/ep_len_mean_{name}': float(window.scored),
         }

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the bags of a run add to its lines of JSON: exact phases, holds and times of day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from r3l_bringup.report_clock import Clock, in_order
+from r3l_bringup.report_night import CLEARED, cleared, Night, read_night, Span
+from r3l_node.core.records import MOVING, read_lines
+from r3l_node.core.status import PHASES
+
+SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')
+_SILENT = 10.0  # [s] without a word of the agent: it is not moving the hand
+
+
+def night_of(run: Path) -> Night:
+    """
+    Read a night from all that a run has.
+
+    :param run: folder of the run, with or without ``bags/``.
+    """
+    night = read_night(run)
+    if any((run / 'bags').glob('*/*.mcap')):
+        try:
+            _add_bags(night, run)
+        except Exception as error:  # a report without the bags is better than none
+            night.notes.append(f'The bags could not be read: {error}')
+    return night
+
+
+def _add_bags(night: Night, run: Path) -> None:
+    from r3l_bag.core.reader import Bag
+
+    folders = sorted({path.parent for path in (run / 'bags').glob('*/*.mcap')})
+    if not night.clock.known:
+        night.clock = Clock(in_order(_anchors(run, folders)))
+    if not night.clock.known:
+        night.notes.append('The bags could not be placed on the time of the run.')
+        return
+    bag = Bag(run)
+    told = _Told()
+    status, safety = bag.find('agent/status'), bag.find('driver/safety')
+    for message in bag.messages([topic for topic in (status, safety) if topic is not None]):
+        moment = night.clock.wall(message.time * 1e-9)
+        if moment is not None:
+            take = told.phase if message.topic == status else told.safety
+            take(moment, bag.decode(message))
+    told.close()
+    night.phases = told.phases or night.phases
+    if safety is not None:
+        night.held, night.untimed_holds = told.held, 0
+        others = [one for one in night.interventions if one.name != CLEARED]
+        night.interventions = [*others, *cleared(told.held, night.wall_s)]
+    night.rates = night.rates or told.rates
+    night.steps = night.steps or told.steps
+    night.notes.extend(f'Bag: {problem}' for problem in bag.problems)
+
+
+def _anchors(run: Path, folders: Iterable[Path]) -> list[tuple[float, float]]:
+    """Return for each start a moment that both the bag and ``metrics.jsonl`` name."""
+    from r3l_bag.core.reader import Bag
+
+    known = {
+        (line.get('source'), line.get('env_steps'), name): float(line['wall_s'])
+        for line in read_lines(run / 'metrics.jsonl')
+        if 'wall_s' in line
+        for name in line
+    }
+    found = []
+    for folder in folders:
+        bag = Bag(folder)
+        for message in bag.messages(['metrics']):
+            one = bag.decode(message)
+            moment = known.get((one.source, one.env_steps, one.names[0] if one.names else ''))
+            if moment is not None:
+                found.append((moment, message.time * 1e-9))
+                break
+    return found
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the agent and the driver said, gathered into spans."""
+
+    phases: list[Span] = field(default_factory=list)
+    held: list[Span] = field(default_factory=list)
+    rates: list[tuple[float, float]] = field(default_factory=list)
+    steps: list[tuple[float, int]] = field(default_factory=list)
+    _phase: tuple[float, str] | None = None
+    _heard: float = 0.0
+    _hold: tuple[float, str] | None = None
+
+    def phase(self, moment: float, status: Any) -> None:
+        """Take a status of the agent."""
+        name = PHASES[status.phase] if status.phase < len(PHASES) else PHASES[0]
+        if self._phase is not None and moment - self._heard > _SILENT:
+            self._end_phase(self._heard)
+            self.phases.append(Span(self._heard, moment, 'waiting'))
+        if self._phase is None or self._phase[1] != name:
+            self._end_phase(moment)
+            self._phase = moment, name
+            self.rates.append((moment, float(status.control_rate)))
+            self.steps.append((moment, int(status.env_steps)))
+        self._heard = moment
+
+    def safety(self, moment: float, state: Any) -> None:
+        """Take a state of the driver."""
+        known = state.state < len(SAFETY_STATES)
+        name = SAFETY_STATES[state.state] if known else SAFETY_STATES[0]
+        if name not in MOVING and self._hold is None:
+            self._hold = moment, f'{name} {state.code}'.strip()
+        elif name in MOVING and self._hold is not None:
+            self.held.append(Span(self._hold[0], moment, self._hold[1]))
+            self._hold = None
+
+    def close(self) -> None:
+        """End what was going on when the bag ended."""
+        self._end_phase(self._heard)
+        if self._hold is not None:
+            begin, name = self._hold
+            self.held.append(Span(begin, max(begin, self._heard), name))
+
+    def _end_phase(self, moment: float) -> None:
+        if self._phase is not None and moment > self._phase[0]:
+            self.phases.append(Span(self._phase[0], moment, self._phase[1]))
+        self._phase = None
