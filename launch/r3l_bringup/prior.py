@@ -47,9 +47,10 @@ def _fitting(path: Path, values: Values) -> Experience:
 
     found = read_experience(path)
     check_robot(found, path, values)
-    if not transitions(found):
-        raise ConfigError(f'{path} holds {len(found.first)} observations and no transition: '
-                          'expected episodes to learn from')  # fmt: skip
+    if not found.transitions:
+        raise ConfigError(
+            f'{path} holds {len(found)} observations and no transition: expected episodes'
+        )
     return found
 
 
@@ -83,11 +84,6 @@ def _rounded(limits: Iterable[float]) -> list[float]:
     return [round(float(value), DECIMALS) for value in limits]
 
 
-def transitions(found: Experience) -> int:
-    """Count the transitions in experience."""
-    return int(_connected(found).sum())
-
-
 def _connected(found: Experience) -> NDArray[np.bool_]:
     """Tell for each row but the first whether it follows the row before; shape (n - 1,)."""
     together: NDArray[np.bool_] = found.sequence[1:] == found.sequence[:-1] + 1
@@ -112,18 +108,19 @@ def write_prior(found: Sequence[Experience], paths: Sequence[str], values: Value
     learner = values['learner']
     latents = 0 if learner['trunk'] else learner['latent_size']
     joints = JointRange(tuple(learner['joint_low']), tuple(learner['joint_high']))
-    rows = sum(len(one.first) for one in found)
+    rows = sum(map(len, found))
     replay = Replay(folder / RING, rows, learner['image_size'], latents, len(joints.low))
     before = -2
     for one in found:
-        # Numbers go on with a gap: the end of one recording leads nowhere in the next.
-        sequence = one.sequence - one.sequence[0] + before + 2
+        connected = _connected(one)
+        # Numbered anew, with a gap wherever a row does not lead to the next one.
+        sequence = np.cumsum(np.append(before + 2, np.where(connected, 1, 2)))
         before = int(sequence[-1])
         columns: dict[str, NDArray[Any]] = {
             'sequence': sequence.astype(np.uint64),
             'policy': one.policy,
             # Also after a gap: there is nothing before it to compare with.
-            'first': np.append(True, ~_connected(one)),
+            'first': np.append(True, ~connected),
             'last': one.last,
             'image': one.image,
             'joint_position': joints.normalise(one.joint_position),
@@ -135,8 +132,7 @@ def write_prior(found: Sequence[Experience], paths: Sequence[str], values: Value
         replay.ring.extend(**columns)
     replay.ring.flush()
     about = [
-        {'path': path, 'task': one.robot.task, 'rows': len(one.first),
-         'transitions': transitions(one)}
+        {'path': path, 'task': one.robot.task, 'rows': len(one), 'transitions': one.transitions}
         for path, one in zip(_absolute(paths), found, strict=True)
     ]  # fmt: skip
     write_atomic(folder / PRIOR, json.dumps(about, indent=1) + '\n')

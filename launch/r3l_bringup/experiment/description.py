@@ -13,6 +13,7 @@ from typing import Any
 from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.paths import config_folder
+from r3l_bringup.prior import read_prior
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import build, flatten, parameter
 import yaml
@@ -39,6 +40,9 @@ class Matrix:
         'loop', 'loop: in one process without ROS; graph: the ROS graph', choices=ENGINES
     )
     sets: tuple[str, ...] = parameter((), 'NODE.PARAM=VALUE, as for r3l train --set')
+    prior: tuple[str, ...] = parameter(
+        (), 'bags or run folders to learn from, too, as for r3l train --prior'
+    )
     label: str = parameter('', 'added to the names of these runs, where nothing else tells them')
 
 
@@ -56,6 +60,7 @@ class PlannedRun:
     starts: int
     engine: str
     sets: tuple[str, ...]
+    prior: tuple[str, ...] = ()
 
     @property
     def variant(self) -> str:
@@ -86,6 +91,7 @@ class PlannedRun:
             steps=self.steps,
             seed=self.seed,
             sets=(*own, *self.sets),
+            prior=self.prior,
         )
 
 
@@ -155,7 +161,7 @@ def _expanded(matrix: Matrix) -> list[PlannedRun]:
     return [
         PlannedRun(
             task, profile, ablation, matrix.label, seed, matrix.steps, matrix.evaluate_every,
-            matrix.starts, matrix.engine, matrix.sets,
+            matrix.starts, matrix.engine, matrix.sets, matrix.prior,
         )
         for task, profile, ablation, seed in combinations
     ]  # fmt: skip
@@ -187,10 +193,11 @@ def check(experiment: Experiment) -> None:
             values = config.resolve(run.request)
             if run.engine == 'graph':
                 config.refuse_oracles(values)
+            read_prior(run.prior, values)
         except ConfigError as error:
             raise ConfigError(f'{run.name}: {error}') from error
 
 
 def settings(run: PlannedRun) -> dict[str, Any]:
     """Return what a run is made of, as JSON has it."""
-    return asdict(run) | {'sets': list(run.sets)}
+    return asdict(run) | {'sets': list(run.sets), 'prior': list(run.prior)}

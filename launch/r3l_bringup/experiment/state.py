@@ -147,7 +147,8 @@ def _read_plan(folder: Path) -> dict[str, dict[str, Any]] | None:
         raise ConfigError(f'{path} cannot be read: {error}') from error
     if not isinstance(plan, dict):
         raise ConfigError(f'{path} holds {plan!r}: expected runs by name')
-    return plan
+    # Plans of before there was prior experience do not name it.
+    return {name: {'prior': [], **entry} for name, entry in plan.items()}
 
 
 def _refuse_changes(run: PlannedRun, before: Mapping[str, Any]) -> None:

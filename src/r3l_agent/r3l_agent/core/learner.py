@@ -82,7 +82,7 @@ class Learner:
         self.prior: Memory | None = None
         if prior is not None:
             rows = stored_capacity(prior)
-            replay = Replay(prior, rows, config.image_size, stored, actions, layout)
+            replay = Replay(prior, rows, config.image_size, stored, actions)
             self.prior = Memory(replay, self.spec)
         self.encoder: Encoder | None = None
         self.reward_model: RewardModel | None = None
@@ -268,7 +268,8 @@ class Learner:
         size, pool = self.config.batch, self._pool(policy)
         if self.prior is None or not self.prior.replay.transitions(pool):
             return [self.replay.sample(rng, size, pool)]
-        earlier = min(round(size * self.config.prior_share), size - 1)
+        # At least two of this run: their spread is the scale of novelty.
+        earlier = max(0, min(round(size * self.config.prior_share), size - 2))
         own = self.replay.sample(rng, size - earlier, pool)
         return [own, self.prior.replay.sample(rng, earlier, pool)]
 

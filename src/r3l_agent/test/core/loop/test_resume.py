@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 import pytest
 from r3l_agent import train, TrainConfig
 from r3l_agent.core.loop.checkpoint import FILE
+from r3l_agent.core.replay.buffer import Replay, TASK
+from r3l_agent.core.training import PRIOR
 from r3l_node.core.errors import ConfigError
 
 MODELS = ('policy', 'reward', 'encoder')
@@ -106,6 +108,40 @@ def test_a_killed_training_on_images_ends_as_if_left_alone(
     train(camera(), goals, config, run=tmp_path / 'whole', evaluate=judge)
     killed_again_and_again(camera, goals, config, tmp_path / 'killed')
     assert_same(tmp_path / 'killed', tmp_path / 'whole')
+
+
+def test_a_killed_training_with_prior_experience_ends_as_if_left_alone(
+    make_cart: Callable[..., Any], tiny: TrainConfig, tmp_path: Path
+) -> None:
+    def hand(die_at: int | None = None) -> Any:
+        cart = make_cart(image_size=32, die_at=die_at)
+        cart.joints_commanded = True  # as a scene's
+        return cart
+
+    config = tiny.set(
+        vae_steps=3, encoder__channels=(2, 2), latent_size=4, steps=140, metrics_steps=20
+    )
+    goals = np.stack([hand().observe().image] * 20)
+    rng = np.random.default_rng(0)
+    count = 40
+    for name in ('whole', 'killed'):
+        replay = Replay(tmp_path / name / PRIOR, count, 32, 4, 1)
+        numbers, columns = np.arange(count), np.zeros((count, 1), np.float32)
+        replay.ring.extend(
+            sequence=numbers, policy=np.full(count, TASK), first=numbers % 10 == 0,
+            last=numbers % 10 == 9, image=np.tile(goals, (2, 1, 1, 1)) // 2,
+            joint_position=columns, previous_action=columns, action=columns,
+            latent=rng.normal(size=(count, 4)),
+        )  # fmt: skip
+    train(hand(), goals, config, run=tmp_path / 'whole', evaluate=judge)
+    killed_again_and_again(hand, goals, config, tmp_path / 'killed')
+    assert_same(tmp_path / 'killed', tmp_path / 'whole')
+    found, plain = lines(tmp_path / 'whole', 'metrics.jsonl', without=()), tmp_path / 'plain'
+    assert any('train/prior_reward_mean' in line for line in found)
+    train(hand(), goals, config, run=plain, evaluate=judge)
+    policies = [(run / 'checkpoints/policy.safetensors').read_bytes()
+                for run in (plain, tmp_path / 'whole')]  # fmt: skip
+    assert policies[0] != policies[1]
 
 
 def test_a_training_that_was_told_to_stop_goes_on_where_it_was(
