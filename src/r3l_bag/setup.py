@@ -20,6 +20,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
+            'player_node = r3l_bag.nodes.player_node:main',
             'recorder_node = r3l_bag.nodes.recorder_node:main',
         ],
     },

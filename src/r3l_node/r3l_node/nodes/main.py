@@ -24,7 +24,8 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> Non
 
     Prints ``ready`` through the node's logger once it is constructed. A node with a method
     ``close`` gets it called while publishers still work. Ends the process: with code 0 after a
-    signal, with code 2 and one sentence on stderr if construction raises a :class:`ConfigError`.
+    signal, or the node's ``exit_code`` where it has one; with code 2 and one sentence on stderr if
+    construction raises a :class:`ConfigError`.
 
     :param make_node: class of the node, or any function that makes it.
     :param args: command line; None takes that of the process.
@@ -50,7 +51,7 @@ def run(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> Non
     # of its threads is still at work.
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)
+    os._exit(getattr(node, 'exit_code', 0))
 
 
 def _wait_for_signal(stop: threading.Event) -> None:
