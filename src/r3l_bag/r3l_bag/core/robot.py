@@ -34,6 +34,12 @@ class Robot:
 
 
 _LISTS = ('joint_names', 'joint_low', 'joint_high')
+# Which parameters of which nodes are the metadata of a bag.
+_INFO = {
+    'monitor': ('task', 'profile', 'ablation', 'hardware', 'pace', 'seed', 'steps'),
+    'agent': (*_LISTS, 'control_rate'),
+    'learner': ('image_size', 'latent_size'),
+}
 
 
 def robot_of_info(info: Mapping[str, str], where: str) -> Robot:
@@ -59,21 +65,35 @@ def robot_of_config(text: str, where: str) -> Robot:
     :param where: how an error names the run.
     :raises ConfigError: if something is missing.
     """
+    return robot_of_info(info_of_config(text, where), where)
+
+
+def info_of_config(text: str, where: str) -> dict[str, str]:
+    """
+    Return what a bag says of a run in its metadata ``r3l``.
+
+    :param text: of the run's ROS parameter file.
+    :param where: how an error names the run.
+    :return: texts by name; lists are JSON.
+    :raises ConfigError: if something is missing.
+    """
     try:
         sections = {
             key.removeprefix('/**/'): section['ros__parameters']
             for key, section in yaml.safe_load(text).items()
         }
-        agent, learner = sections['agent'], sections['learner']
-        return _robot(
-            {
-                **{name: agent[name] for name in (*_LISTS, 'control_rate')},
-                'image_size': learner['image_size'],
-                'task': sections['monitor']['task'],
-            }
-        )
-    except (yaml.YAMLError, AttributeError, KeyError, ValueError, TypeError) as error:
+        found = {
+            name: sections[node][name]
+            for node, names in _INFO.items()
+            for name in names
+            if name in sections[node]
+        }
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(f'{where}: its parameters name no robot: {error!r}') from error
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in found.items()
+    }
 
 
 def _robot(values: Mapping[str, Any]) -> Robot:
