@@ -42,7 +42,9 @@ def draw(night: Night, parts: Sequence[Part], path: Path) -> None:
     if night.rates:
         strips.append((1.1, lambda axes: _rate(axes, night)))
     lanes = _lanes(night)
-    strips.append((0.35 + 0.24 * len(lanes), lambda axes: _events(axes, lanes)))
+    strips.append(
+        (0.35 + 0.24 * len(lanes), lambda axes: _events(axes, lanes, night.untimed_holds))
+    )
     heights = [height for height, _ in strips]
     figure, grid = new_figure(heights)
     for (_, strip), axes in zip(strips, grid, strict=True):
@@ -150,7 +152,7 @@ def _lanes(night: Night) -> list[tuple[str, list[Span]]]:
     return list(lanes.items())
 
 
-def _events(axes: Any, lanes: Sequence[tuple[str, Sequence[Span]]]) -> None:
+def _events(axes: Any, lanes: Sequence[tuple[str, Sequence[Span]]], untimed: int) -> None:
     for row, (_, spans) in enumerate(lanes):
         axes.broken_barh(
             [(span.begin, span.end - span.begin) for span in spans], (row - 0.35, 0.7), color=_LINE
@@ -161,8 +163,10 @@ def _events(axes: Any, lanes: Sequence[tuple[str, Sequence[Span]]]) -> None:
     if lanes:
         axes.set_ylim(len(lanes) - 0.5, -0.5)
     else:
+        held = f'held {untimed} times, the time was not recorded'
+        silence = held if untimed else 'no fault, no intervention'
         axes.set_yticks([])
-        axes.text(0.5, 0.5, 'no fault, no intervention', transform=axes.transAxes, ha='center',
+        axes.text(0.5, 0.5, silence, transform=axes.transAxes, ha='center',
                   va='center', fontsize=8)  # fmt: skip
         axes.set_ylim(0.0, 1.0)
 
