@@ -16,19 +16,13 @@ from r3l_bringup.graph import NodeSpec, ros_arguments
 from r3l_bringup.hardware import Values
 from r3l_bringup.paths import command, module_root
 from r3l_bringup.prepare import lock, prepare, Run
+from r3l_bringup.pretrained import told_pretrained
 from r3l_bringup.prior import told
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.screen import Screen
+from r3l_bringup.viewer import check_viewer, how_to_look, viewer_programs
 from r3l_node.core.errors import ConfigError
-
-VIEWER = Program(
-    'viewer',
-    [sys.executable, '-m', 'r3l_bringup.viewer', '--ros-args', '--disable-external-lib-logs'],
-    after=('monitor',),
-    respawn=False,
-    optional=True,
-)
 
 
 def programs(config_file: Path, graph: Iterable[NodeSpec]) -> list[Program]:
@@ -45,27 +39,26 @@ def programs(config_file: Path, graph: Iterable[NodeSpec]) -> list[Program]:
             respawn=spec.respawn,
             ends_run=spec.ends_run,
             nice=spec.nice,
+            vital=spec.vital,
         )
         for spec in graph
     ]
 
 
 def train(
-    request: Request, folder: Path | None, given: bool = True, *, viewer: bool = False
+    request: Request, folder: Path | None, given: bool = True, *, viewer: int | None = None
 ) -> int:
     """
     Train to the end, showing the screen.
 
     :param folder: run folder; None: a new one below ``runs`` in the current folder.
     :param given: False if the user named nothing but the folder and perhaps the steps.
-    :param viewer: show a window with the camera's image.
+    :param viewer: port on which to show the run to a browser; None: nowhere.
     :return: exit code.
     :raises ConfigError: before anything starts.
     """
-    if viewer:
-        from r3l_bringup.viewer import check_display
-
-        check_display()
+    if viewer is not None:
+        check_viewer(viewer)
     if given or folder is None:
         config.refuse_oracles(config.resolve(request))
     run = prepare(request, folder, Path('runs'), given)
@@ -73,12 +66,15 @@ def train(
         raise ConfigError(f'{run.folder} was begun without ROS: expected --no-ros to go on')
     held = lock(run.folder)
     print(f'{"continuing" if run.resumed else "run folder"} {run.folder}', flush=True)
-    say_prior(run)
+    say_given(run)
     try:
         with run_domain() as domain, Screen(run.folder) as screen:
             environment = graph_environment(domain) | _path_of_task(run.values)
             screen.say(f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}')
-            started = [*programs(run.config_file, run.graph), *([VIEWER] if viewer else [])]
+            started = programs(run.config_file, run.graph)
+            if viewer is not None:
+                screen.say(how_to_look(viewer))
+                started += viewer_programs(run.folder, viewer, after=('monitor',))
             runner = Runner(started, run.folder, environment, screen.tick, screen.say)
             code = runner.run()
     finally:
@@ -96,11 +92,14 @@ def _path_of_task(values: Values) -> dict[str, str]:
     return {'PYTHONPATH': os.pathsep.join(folder for folder in folders if folder)}
 
 
-def say_prior(run: Run) -> None:
-    """Tell the user what a run learns from beside its own experience."""
-    line = told(run.folder, run.values['learner']['prior_share'])
-    if line:
-        print(line, flush=True)
+def say_given(run: Run) -> None:
+    """Tell the user what a run was given beside its own experience."""
+    for line in (
+        told(run.folder, run.values['learner']['prior_share']),
+        told_pretrained(run.folder, run.values),
+    ):
+        if line:
+            print(line, flush=True)
 
 
 def say_how_it_ended(folder: Path, code: int, options: str = '') -> None:

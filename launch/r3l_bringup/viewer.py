@@ -1,81 +1,83 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``r3l train --viewer``: a window with the camera's image and what the VAE keeps of it."""
+"""``r3l train --viewer``: the nodes that show a run to a browser; the run needs neither."""
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
+import socket
 
+from r3l_bringup.graph import NodeSpec
+from r3l_bringup.paths import command
+from r3l_bringup.process import Program
+from r3l_bringup.viewing import file_of, LAYOUT
 from r3l_node.core.errors import ConfigError
-from r3l_node.nodes.images import image_array, ImageError
-from r3l_node.nodes.qos import VIEW
-import rclpy
-from rclpy.node import Node
-from sensor_msgs.msg import Image
 
-TOPICS = ('camera/image_raw', 'encoder/reconstruction')
-_REFRESH = 0.1  # [s]
+PORT = 8765
+HOST = '127.0.0.1'
+VIEW = NodeSpec(
+    'view', 'r3l_bringup', 'view_node', 'r3l_bringup.settings:ViewConfig', nice=5, sim_time=False
+)
+FOXGLOVE = NodeSpec(
+    'foxglove', 'r3l_bringup', 'foxglove_node', 'r3l_bringup.settings:FoxgloveConfig',
+    nice=5, sim_time=False,
+)  # fmt: skip
 
 
-def check_display() -> None:
+def viewer_programs(run: Path | None, port: int, after: tuple[str, ...] = ()) -> list[Program]:
     """
-    Refuse where no window can be shown.
+    Return what the runner starts beside a graph that a user wants to look at.
 
-    :raises ConfigError: one sentence.
+    :param run: absolute path of the run folder; None: without goal images.
+    :param port: of the Foxglove WebSocket server.
+    :param after: names of the programs to wait for.
     """
-    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
-        raise ConfigError(
-            '--viewer needs a display: expected DISPLAY or WAYLAND_DISPLAY to be set'
-        )
+    return [
+        _program(VIEW, {'run': '' if run is None else str(run)}, after),
+        _program(FOXGLOVE, {'port': str(port)}, after),
+    ]
 
 
-class ViewerNode(Node):
-    """Keep the newest image of each topic; subscribes to both as sensor data."""
+def check_viewer(port: int) -> None:
+    """
+    Refuse before anything starts what would fail later.
 
-    def __init__(self) -> None:
-        """Subscribe."""
-        super().__init__('viewer')
-        self.images: dict[str, Any] = {}
-        for topic in TOPICS:
-            self.create_subscription(Image, topic, self._keeper(topic), VIEW)
-
-    def _keeper(self, topic: str) -> Any:
-        def keep(msg: Image) -> None:
-            try:
-                self.images[topic] = image_array(msg)
-            except ImageError as error:
-                self.get_logger().error(f'{topic}: {error}', throttle_duration_sec=10.0)
-
-        return keep
-
-
-def main() -> None:
-    """Show the window until it is closed."""
-    from matplotlib import pyplot as plt
-
-    rclpy.init(args=sys.argv)
-    try:
-        node = ViewerNode()
-        figure, grid = plt.subplots(1, len(TOPICS), num='R3L')
-        for axes, topic in zip(grid, TOPICS, strict=True):
-            axes.set_title(topic)
-            axes.set_axis_off()
-        plt.show(block=False)
-        while plt.fignum_exists(figure.number):
-            # One image of each topic at most, so that the window never lags.
-            for _ in TOPICS:
-                rclpy.spin_once(node, timeout_sec=0)
-            for axes, topic in zip(grid, TOPICS, strict=True):
-                if topic in node.images:
-                    axes.imshow(node.images.pop(topic))
-            plt.pause(_REFRESH)
-        node.destroy_node()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        rclpy.try_shutdown()
+    :param port: of the Foxglove WebSocket server.
+    :raises ConfigError: if it is taken or the server is not installed.
+    """
+    if find_spec('foxglove') is None:
+        raise ConfigError('--viewer needs foxglove-sdk: expected pip install foxglove-sdk==0.30.3')
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConfigError(
+                f'port {port} of {HOST} cannot be opened ({error.strerror}): expected a free one '
+                '(--viewer-port)'
+            ) from error
 
 
-if __name__ == '__main__':
-    main()
+def how_to_look(port: int) -> str:
+    """
+    Return the line that says how to look.
+
+    :param port: of the Foxglove WebSocket server.
+    """
+    layout = file_of(*LAYOUT)
+    return f'viewer: open ws://{HOST}:{port} in Foxglove or Lichtblick, import the layout {layout}'
+
+
+def _program(spec: NodeSpec, parameters: dict[str, str], after: tuple[str, ...]) -> Program:
+    arguments = ['--ros-args', '-r', f'__node:={spec.name}', '--disable-external-lib-logs']
+    for name, value in parameters.items():
+        if value:
+            arguments += ['-p', f'{name}:={value}']
+    return Program(
+        name=spec.name,
+        command=[*command(spec), *arguments],
+        after=after,
+        respawn=False,
+        optional=True,
+        nice=spec.nice,
+    )

@@ -10,6 +10,7 @@ from r3l_node.core.errors import ConfigError
 
 DESCRIPTION = ('r3l_sim', 'urdf/dclaw.urdf')
 RVIZ = (PACKAGE, 'rviz/view.rviz')
+LAYOUT = (PACKAGE, 'foxglove/r3l.json')  # of the Foxglove app
 
 
 def installed(package: str) -> bool:
@@ -54,8 +55,12 @@ def missing() -> list[str]:
     return [
         f'{package} is not installed: {what} (apt install ros-$ROS_DISTRO-{debian})'
         for package, debian, what in (
-            ('robot_state_publisher', 'robot-state-publisher', 'the hand is not shown'),
-            ('rviz2', 'rviz2', 'nothing is shown; any viewer of robot_description will do'),
+            (
+                'robot_state_publisher',
+                'robot-state-publisher',
+                'there are no transforms, the hand is drawn from its joint states',
+            ),
+            ('rviz2', 'rviz2', 'look with Foxglove or Lichtblick instead'),
         )
         if not installed(package)
     ]
