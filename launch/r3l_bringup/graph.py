@@ -33,6 +33,7 @@ class NodeSpec:
     ends_run: bool = False  # its exit with code 0 is the end of the run
     nice: int = 0  # added to the priority of the process; 0 to 19
     sim_time: bool = True  # in lockstep its clock is the simulation's
+    vital: bool = True  # False: the run goes on without it
 
     @property
     def module(self) -> str:
@@ -80,6 +81,8 @@ _LEARNING: tuple[NodeSpec, ...] = (
 )  # fmt: skip
 _EVALUATOR = NodeSpec('evaluator', 'r3l_sim', 'evaluator_node',
                       'r3l_sim.core.config:EvaluatorConfig', nice=5)  # fmt: skip
+_RECORDER = NodeSpec('recorder', 'r3l_bag', 'recorder_node', 'r3l_bag.core.config:RecorderConfig',
+                     nice=5, sim_time=False, vital=False)  # fmt: skip
 _AGENT = NodeSpec('agent', 'r3l_agent', 'agent_node', 'r3l_agent.core.agent_config:AgentConfig')
 
 
@@ -102,7 +105,7 @@ def graph(hardware: str = HARDWARE[0], driver: str = DRIVERS[0]) -> tuple[NodeSp
     if hardware != 'sim':
         # A bus has its times; an update that comes later costs nothing.
         learning = tuple(replace(s, nice=5) if s.name == 'learner' else s for s in _LEARNING)
-    before = (_MONITOR, *robot, *learning)
+    before = (_MONITOR, *robot, *learning, _RECORDER)
     agent = replace(_AGENT, after=tuple(spec.name for spec in before))
     return (*before, *judge, agent)
 

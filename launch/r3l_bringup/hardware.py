@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from r3l_bringup.graph import DRIVERS, graph, HARDWARE, NodeSpec
@@ -23,6 +24,25 @@ def graph_of(values: Mapping[str, Mapping[str, Any]]) -> tuple[NodeSpec, ...]:
     """Return the graph that parameters are for."""
     monitor = values.get('monitor', {})
     return graph(monitor.get('hardware', HARDWARE[0]), monitor.get('driver', DRIVERS[0]))
+
+
+def enabled_graph(values: Mapping[str, Mapping[str, Any]]) -> tuple[NodeSpec, ...]:
+    """Return the nodes that are started: the graph without those that are not ``enabled``."""
+    off = {name for name, own in values.items() if own.get('enabled') is False}
+    return without(graph_of(values), off)
+
+
+def without(graph: Iterable[NodeSpec], absent: Collection[str]) -> tuple[NodeSpec, ...]:
+    """
+    Return a graph without some nodes; nobody waits for them.
+
+    :param absent: their names.
+    """
+    return tuple(
+        replace(spec, after=tuple(name for name in spec.after if name not in absent))
+        for spec in graph
+        if spec.name not in absent
+    )
 
 
 def options(

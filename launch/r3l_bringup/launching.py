@@ -21,7 +21,7 @@ from launch.actions import (
 )
 from launch.event_handlers import OnProcessExit, OnProcessIO
 from launch.events import Shutdown as ShutdownEvent
-from launch.events.process import ProcessIO
+from launch.events.process import ProcessExited, ProcessIO
 from launch_ros.actions import Node
 from r3l_bringup import config
 from r3l_bringup.config import Request
@@ -89,7 +89,17 @@ def _environment() -> list[Action]:
 def _graph_actions(run: Run, graph: tuple[NodeSpec, ...]) -> list[Action]:
     nodes = {spec.name: _node(spec, run) for spec in graph}
     actions: list[Action] = [nodes[spec.name] for spec in graph if not spec.after]
-    actions += [RegisterEventHandler(_StartWhenReady(spec, nodes)) for spec in graph if spec.after]
+    waiting = [_StartWhenReady(spec, nodes) for spec in graph if spec.after]
+    actions += [RegisterEventHandler(handler) for handler in waiting]
+    # What the run can do without is not waited for once it has died.
+    actions += [
+        RegisterEventHandler(
+            OnProcessExit(target_action=nodes[spec.name], on_exit=handler.on_death)
+        )
+        for spec in graph
+        if not spec.vital
+        for handler in waiting
+    ]
     actions += [
         RegisterEventHandler(
             OnProcessExit(target_action=nodes[spec.name], on_exit=_end_of(spec.name))
@@ -125,7 +135,15 @@ class _StartWhenReady(OnProcessIO):
     def _on_output(self, event: ProcessIO) -> list[Action] | None:
         lines = event.text.decode(errors='replace').splitlines()
         if any(line == READY or line.endswith(f': {READY}') for line in lines):
-            self._waiting.pop(event.action, None)
+            return self._go_without(event.action)
+        return None
+
+    def on_death(self, event: ProcessExited, context: LaunchContext) -> list[Action] | None:
+        """Wait no longer for a node that has died."""
+        return self._go_without(event.action)
+
+    def _go_without(self, action: Action) -> list[Action] | None:
+        self._waiting.pop(action, None)
         if self._waiting or self._node is None:
             return None
         node, self._node = self._node, None

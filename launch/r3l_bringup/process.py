@@ -33,6 +33,7 @@ class Program:
     respawn: bool = True
     ends_run: bool = False
     optional: bool = False  # its end changes nothing
+    vital: bool = True  # False: the run goes on without it if it dies too often
     nice: int = 0
 
 

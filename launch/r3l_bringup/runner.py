@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+import contextlib
 from dataclasses import dataclass, field
 import json
 import os
@@ -35,6 +36,7 @@ class Member:
     restarts: int = 0
     start_at: float = 0.0  # not before this monotonic time [s]
     was_ready: bool = False
+    given_up: bool = False  # dead for good, and not missed
 
 
 class Runner:
@@ -117,16 +119,19 @@ class Runner:
             elif process.state is State.READY:
                 member.was_ready = True
             elif _is_late(process, now):
-                raise RunFailedError(
+                what = (
                     f'{process.program.name} was not ready after {READY_TIMEOUT:.0f} s '
                     f'(see {process.log})'
                 )
+                if process.program.vital:
+                    raise RunFailedError(what)
+                process.signal(signal.SIGKILL)
 
     def _may_start(self, member: Member) -> bool:
         if member.restarts:
             return True
-        others = (self.members[name].process for name in member.process.program.after)
-        return all(other.state is State.READY for other in others)
+        others = (self.members[name] for name in member.process.program.after)
+        return all(other.process.state is State.READY or _not_missed(other) for other in others)
 
     def _on_exit(self, member: Member, code: int, now: float) -> None:
         process, program = member.process, member.process.program
@@ -139,24 +144,36 @@ class Runner:
             return
         self._record(program.name, code)
         if code == EXIT_BAD_INPUT:
-            raise RunFailedError(f'{what}: {process.last_words()}')
+            self._lose(member, f'{what}: {process.last_words()}')
+            return
         if not program.respawn:
-            raise RunFailedError(f'{what} (see {process.log})')
+            self._lose(member, f'{what} (see {process.log})')
+            return
         member.deaths = [t for t in member.deaths if now - t < RESPAWN_WINDOW] + [now]
         if len(member.deaths) > RESPAWN_LIMIT:
-            raise RunFailedError(
+            self._lose(
+                member,
                 f'{what} for the {len(member.deaths)}th time within '
-                f'{RESPAWN_WINDOW / 60:.0f} minutes: {process.last_words()} (see {process.log})'
+                f'{RESPAWN_WINDOW / 60:.0f} minutes: {process.last_words()} (see {process.log})',
             )
+            return
         delay = self._delays[min(len(member.deaths), len(self._delays)) - 1]
         member.restarts += 1
         member.start_at = now + delay
         process.state = State.WAITING
         self._on_event(f'{what}; starting it again in {delay:g} s')
 
+    def _lose(self, member: Member, what: str) -> None:
+        """Go on without a program for good, if that is possible."""
+        if member.process.program.vital:
+            raise RunFailedError(what)
+        member.given_up = True
+        self._on_event(f'{what}; the run goes on without it')
+
     def _record(self, name: str, code: int) -> None:
         line = {'time': time.time(), 'node': name, 'exit_code': code}
-        with self._faults.open('a', encoding='utf-8') as file:
+        # Full disks end programs that a run can do without: noting it must not end the run.
+        with contextlib.suppress(OSError), self._faults.open('a', encoding='utf-8') as file:
             file.write(json.dumps(line) + '\n')
 
     def _stop(self, wakeup: _Wakeup) -> None:
@@ -180,6 +197,11 @@ def _is_late(process: NodeProcess, now: float) -> bool:
     if process.program.optional or process.state is not State.STARTING:
         return False
     return now - process.started_at > READY_TIMEOUT
+
+
+def _not_missed(member: Member) -> bool:
+    """Tell whether nobody waits for a program, because it died and is not vital."""
+    return not member.process.program.vital and bool(member.given_up or member.deaths)
 
 
 def _died(code: int) -> str:

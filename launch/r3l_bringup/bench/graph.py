@@ -25,7 +25,7 @@ from r3l_sim.core.scene import Scene
 import torch
 
 # Not measured: what only looks on.
-ABSENT = ('monitor', 'evaluator')
+ABSENT = ('monitor', 'evaluator', 'recorder')
 _GOALS = 20
 # Random actions for ever; the classifier is trained just enough that there are rewards.
 SETTINGS = (
