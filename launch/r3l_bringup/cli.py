@@ -9,8 +9,11 @@ import sys
 from typing import Annotated
 
 from r3l_bringup.experiment.command import add_experiment
+from r3l_bringup.files_cli import add_files
 from r3l_bringup.hand_cli import add_commands
+from r3l_bringup.learn_cli import add_learning
 from r3l_bringup.paths import names
+from r3l_bringup.replay_cli import add_replay
 import typer
 
 app = typer.Typer(
@@ -41,6 +44,9 @@ def train(
         Path | None,
         typer.Option(help='Run folder, new or to be continued [runs/<time>_<task>_<seed>].'),
     ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar='RUN', help='Go on where this run stopped.')
+    ] = None,
     pace: Annotated[str | None, typer.Option(help='lockstep or realtime [lockstep].')] = None,
     hardware: Annotated[
         str | None,
@@ -57,6 +63,9 @@ def train(
         list[str] | None,
         typer.Option(metavar='BAG_OR_RUN', help='Learn from this experience, too; repeatable.'),
     ] = None,
+    pretrained: Annotated[
+        str | None, typer.Option(metavar='DIR', help='Start from what r3l pretrain wrote.')
+    ] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option('--set', help='NODE.PARAM=VALUE; may be repeated; NODE all: every node.'),
@@ -68,7 +77,12 @@ def train(
     device: Annotated[
         str | None, typer.Option(help='Where networks are trained: cpu or cuda [cpu].')
     ] = None,
-    viewer: Annotated[bool, typer.Option('--viewer', help='Show the simulation.')] = False,
+    viewer: Annotated[
+        bool, typer.Option('--viewer', help='Show the run to Foxglove, on this machine only.')
+    ] = False,
+    viewer_port: Annotated[
+        int, typer.Option(min=1, max=65535, help='TCP port of the viewer.')
+    ] = 8765,
     no_ros: Annotated[
         bool, typer.Option('--no-ros', help='In one process, without ROS: the same, faster.')
     ] = False,
@@ -77,6 +91,10 @@ def train(
     from r3l_bringup.config import Request, shortcuts
     from r3l_bringup.train import train as run_training
 
+    if resume is not None:
+        from r3l_bringup.resume import resumed
+
+        run, no_ros = resumed(resume, run, no_ros=no_ros)
     options = (task, profile, ablation, seed, pace, hardware, driver, model, device)
     given = any(option is not None for option in options) or bool(sets) or run is None
     request = Request(
@@ -91,13 +109,14 @@ def train(
         port=port,
         calibration=calibration,
         prior=tuple(prior or ()),
+        pretrained=pretrained,
         sets=(*shortcuts(model, device), *(sets or ())),
     )
     if no_ros:
         from r3l_bringup.in_process import train_in_process
 
         raise typer.Exit(train_in_process(request, run, given, viewer=viewer))
-    raise typer.Exit(run_training(request, run, given, viewer=viewer))
+    raise typer.Exit(run_training(request, run, given, viewer=viewer_port if viewer else None))
 
 
 @app.command()
@@ -170,18 +189,10 @@ def bench(
 
 
 add_experiment(app)
+add_files(app)
+add_learning(app)
 add_commands(app)
-
-
-@app.command()
-def report(run: RunOption) -> None:
-    """Write the report of a run again, from its files."""
-    from r3l_bringup.report import write_report
-    from r3l_node.core.errors import ConfigError
-
-    if not (run / 'config.yaml').exists():
-        raise ConfigError(f'{run} is no run: expected a folder with config.yaml')
-    print(write_report(run))
+add_replay(app)
 
 
 @app.command()

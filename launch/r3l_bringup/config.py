@@ -34,6 +34,8 @@ SHARED = (
     'steps', 'warmup_steps', 'round_steps', 'bus_rate', 'baud_rate', 'model', 'ids', 'directions',
     'offsets', 'hand_model',
 )  # fmt: skip
+# Random motion that is enough where no images are gathered [env steps].
+PRETRAINED_WARM_UP = 1_000
 # Lengths of the beginning of a run [env steps, images] and their largest share of a short run.
 WARM_UP = {'warmup_steps': 3, 'gather_images': 3, 'initial_negatives': 6, 'round_steps': 6}
 
@@ -54,6 +56,7 @@ class Request:
     port: str | None = None
     calibration: str | None = None
     prior: tuple[str, ...] = ()  # bags or runs to learn from, too
+    pretrained: str | None = None  # folder of r3l pretrain
 
 
 def shortcuts(model: str | None, device: str | None) -> tuple[str, ...]:
@@ -87,6 +90,8 @@ def resolve(request: Request) -> Values:
         _merge(merged, layer, nodes)
     values = {spec.name: complete(spec, merged[spec.name]) for spec in nodes}
     _shorten(values, request)
+    if request.pretrained is not None:
+        _skip_gathering(values, request)
     _check_shared(values)
     if {'reward', 'agent'} <= values.keys():
         # Imported here, like the nodes' parameters: it brings torch along.
@@ -132,10 +137,23 @@ def _shorten(values: Values, request: Request) -> None:
     for node, own in values.items():
         for name, share in WARM_UP.items():
             limit = max(2, request.steps // share)
-            is_set = any(text.startswith((f'{node}.{name}=', f'{ALL}.{name}='))
-                         for text in request.sets)  # fmt: skip
-            if name in own and own[name] > limit and not is_set:
+            if name in own and own[name] > limit and not _is_set(request, node, name):
                 own[name] = limit
+
+
+def _skip_gathering(values: Values, request: Request) -> None:
+    """Move at random no longer than the first classifier needs; what the user set stays."""
+    from r3l_reward.core.config import first_round
+
+    reward = values['reward']
+    first = first_round(reward['round_steps'], reward['initial_negatives'])
+    for node, own in values.items():
+        if 'warmup_steps' in own and not _is_set(request, node, 'warmup_steps'):
+            own['warmup_steps'] = min(own['warmup_steps'], max(first, PRETRAINED_WARM_UP))
+
+
+def _is_set(request: Request, node: str, name: str) -> bool:
+    return any(text.startswith((f'{node}.{name}=', f'{ALL}.{name}=')) for text in request.sets)
 
 
 def dump(values: Values) -> str:
@@ -161,6 +179,9 @@ def load(path: Path) -> Values:
     values = _sections(path)
     for section in values.values():
         section.pop('use_sim_time', None)
+    for spec in graph_of(values) if 'monitor' in values else ():
+        if not spec.vital:  # a run may be older than such a node
+            values.setdefault(spec.name, complete(spec, {}))
     for spec in ALL_NODES:
         for parameter in specs(spec.config_type()):
             if parameter.default == () and spec.name in values:

@@ -20,7 +20,7 @@ from r3l_bringup.config import Request
 from r3l_bringup.hardware import Values
 from r3l_bringup.prepare import lock, prepare, Run
 from r3l_bringup.screen import Screen
-from r3l_bringup.train import say_how_it_ended, say_prior
+from r3l_bringup.train import say_given, say_how_it_ended
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.parameters import build
 
@@ -46,7 +46,7 @@ def train_in_process(
     _refuse_run(run)
     held = lock(run.folder)
     print(f'{"continuing" if run.resumed else "run folder"} {run.folder}', flush=True)
-    say_prior(run)
+    say_given(run)
     try:
         with _interrupted() as number, Screen(run.folder) as screen:
 

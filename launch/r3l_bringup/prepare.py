@@ -15,7 +15,13 @@ from typing import Any, TYPE_CHECKING
 from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.graph import NodeSpec
-from r3l_bringup.hardware import graph_of, Values
+from r3l_bringup.hardware import enabled_graph, graph_of, Values
+from r3l_bringup.pretrained import (
+    check_pretrained,
+    keep_pretrained,
+    place_pretrained,
+    take_pretrained,
+)
 from r3l_bringup.prior import check_prior, read_prior, write_prior
 from r3l_bringup.versions import versions
 from r3l_node.core.errors import ConfigError
@@ -30,6 +36,7 @@ CONFIG = 'config.yaml'
 _FREE = {
     ('monitor', 'run'), ('monitor', 'steps'), ('monitor', 'final_wait'),
     ('driver', 'port'), ('driver', 'calibration'), ('hand', 'link'),
+    ('encoder', 'weights'), ('reward', 'weights'),
 }  # fmt: skip
 CALIBRATION = 'calibration.yaml'
 TTY = 'hand.tty'  # the emulated serial device
@@ -48,8 +55,8 @@ class Run:
 
     @property
     def graph(self) -> tuple[NodeSpec, ...]:
-        """Nodes of the run."""
-        return graph_of(self.values)
+        """Nodes of the run that are started."""
+        return enabled_graph(self.values)
 
     @property
     def config_file(self) -> Path:
@@ -68,9 +75,12 @@ def prepare(request: Request, folder: Path | None, runs: Path, given: bool = Tru
     """
     if folder is not None and (folder / CONFIG).exists():
         check_prior(request.prior, folder.resolve())
+        check_pretrained(request.pretrained, folder.resolve())
         return _resume(request, folder.resolve(), given)
     values = config.resolve(request)
     prior = read_prior(request.prior, values)
+    if request.pretrained is not None:
+        take_pretrained(Path(request.pretrained), values)
     if folder is None:
         stamp = datetime.now().astimezone().strftime('%Y-%m-%d_%H-%M-%S')
         task = request.task.rpartition(':')[2]
@@ -109,6 +119,8 @@ def _create(
             _make_goals(values, part / kind, kind)
         if prior:
             write_prior(prior, paths, values, part)
+        keep_pretrained(values, part)
+        place_pretrained(values, folder, part)
         _place(values, folder, made=missing)
         write_atomic(part / CONFIG, config.dump(values))
         write_atomic(part / 'versions.json', json.dumps(versions(), indent=2) + '\n')
@@ -134,7 +146,9 @@ def _resume(request: Request, folder: Path, given: bool) -> Run:
             hardware=request.hardware or monitor.get('hardware'),
             driver=request.driver or _driver_of(monitor),
         )
-        _refuse_changes(stored, config.resolve(request), folder)
+        wanted = config.resolve(request)
+        _refuse_changes(stored, wanted, folder)
+        _take_onlookers(stored, wanted)
     if request.steps is not None:
         for own in stored.values():
             if 'steps' in own:
@@ -143,12 +157,15 @@ def _resume(request: Request, folder: Path, given: bool) -> Run:
     # The folder may have been moved since.
     made = [kind for kind in _goal_kinds(stored) if (folder / kind).is_dir()]
     _place(stored, folder, made=made)
+    place_pretrained(stored, folder, folder)
     write_atomic(folder / CONFIG, config.dump(stored))
     return Run(folder, stored, resumed=True)
 
 
 def _refuse_changes(stored: Values, wanted: Values, folder: Path) -> None:
     for spec in graph_of(wanted):
+        if not spec.vital:
+            continue
         node, before = spec.name, config.complete(spec, stored.get(spec.name, {}))
         for name, value in wanted[node].items():
             old = before[name]
@@ -157,6 +174,11 @@ def _refuse_changes(stored: Values, wanted: Values, folder: Path) -> None:
                     f'{folder} was begun with {node}.{name} {old}, not {value}: expected the '
                     'same parameters, or another --run'
                 )
+
+
+def _take_onlookers(stored: Values, wanted: Values) -> None:
+    """Take parameters of nodes that change nothing of what is learned."""
+    stored.update({spec.name: wanted[spec.name] for spec in graph_of(wanted) if not spec.vital})
 
 
 def _driver_of(monitor: Mapping[str, Any]) -> str | None:

@@ -27,6 +27,11 @@ class RewardConfig(ViceConfig):
     minimum_goals: int = parameter(20, 'fewest goal images to start with', range=(2, 100_000))
     image_size: int = parameter(32, 'side of the square camera image [pixel]', range=(32, 64))
     latent_size: int = parameter(16, 'dimensions of the latent', range=(1, 12288))
+    weights: str = parameter(
+        '',
+        'file of a trained classifier to start from, of the latents of encoder.weights; empty: '
+        'random weights',
+    )
     device: str = device_parameter()
     precision: str = precision_parameter()
     lockstep: bool = parameter(True, 'receive every image; otherwise the newest as sensor data')

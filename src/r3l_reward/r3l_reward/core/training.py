@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from r3l_node.core.compute import Compute
+from r3l_node.core.weights import load
 from r3l_reward.core.config import RewardConfig
 from r3l_reward.core.negatives import Encode, Negatives
 from r3l_reward.core.rounds import Rounds
@@ -87,7 +88,10 @@ class ClassifierTraining:
 
     def _set_trainer(self, goals: Examples, reset: Examples | None) -> None:
         config = self.config
-        self.rounds.set_trainer(trainer_of(config, goals, reset, config.seed, self._compute))
+        trainer = trainer_of(config, goals, reset, config.seed, self._compute)
+        if config.weights:
+            trainer.load(*load(Path(config.weights)))
+        self.rounds.set_trainer(trainer)
 
     @property
     def encodes(self) -> bool:
