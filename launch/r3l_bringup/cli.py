@@ -8,6 +8,7 @@ from pathlib import Path
 import sys
 from typing import Annotated
 
+from r3l_bringup.bag_cli import add_bag
 from r3l_bringup.experiment.command import add_experiment
 from r3l_bringup.files_cli import add_files
 from r3l_bringup.hand_cli import add_commands
@@ -83,6 +84,9 @@ def train(
     viewer_port: Annotated[
         int, typer.Option(min=1, max=65535, help='TCP port of the viewer.')
     ] = 8765,
+    record: Annotated[
+        bool, typer.Option('--record/--no-record', help='Whether to keep a bag of the run.')
+    ] = True,
     no_ros: Annotated[
         bool, typer.Option('--no-ros', help='In one process, without ROS: the same, faster.')
     ] = False,
@@ -110,7 +114,7 @@ def train(
         calibration=calibration,
         prior=tuple(prior or ()),
         pretrained=pretrained,
-        sets=(*shortcuts(model, device), *(sets or ())),
+        sets=(*shortcuts(model, device, record=record), *(sets or ())),
     )
     if no_ros:
         from r3l_bringup.in_process import train_in_process
@@ -189,6 +193,7 @@ def bench(
 
 
 add_experiment(app)
+add_bag(app)
 add_files(app)
 add_learning(app)
 add_commands(app)

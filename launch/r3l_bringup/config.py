@@ -59,12 +59,13 @@ class Request:
     pretrained: str | None = None  # folder of r3l pretrain
 
 
-def shortcuts(model: str | None, device: str | None) -> tuple[str, ...]:
+def shortcuts(model: str | None, device: str | None, *, record: bool = True) -> tuple[str, ...]:
     """
     Return what ``--set`` would say in place of options with names of their own.
 
     :param model: look of the simulated hand; None or empty: as the parameters say.
     :param device: where networks are trained; None or empty: as the parameters say.
+    :param record: False: without a recorder.
     :raises ConfigError: if the device is not there, while there is no run folder yet.
     """
     if device == 'cuda':
@@ -72,7 +73,8 @@ def shortcuts(model: str | None, device: str | None) -> tuple[str, ...]:
 
         Compute.named(device, 'fp32', node='all')
     named = {'hand_model': model, 'device': device}
-    return tuple(f'{ALL}.{name}={value}' for name, value in named.items() if value)
+    texts = [f'{ALL}.{name}={value}' for name, value in named.items() if value]
+    return tuple(texts if record else [*texts, 'recorder.enabled=false'])
 
 
 def resolve(request: Request) -> Values:

@@ -18,7 +18,7 @@ class RecorderConfig:
     level_lockstep: int = parameter(1, 'zstd level in lockstep', range=(1, 22))
     level_realtime: int = parameter(12, 'zstd level in real time', range=(1, 22))
     chunk_period: float = parameter(
-        0.7, 'time after which a chunk is written at the latest [s]', range=(0.05, 60.0)
+        0.85, 'time after which a chunk is written at the latest [s]', range=(0.05, 60.0)
     )
     chunk_size: int = parameter(
         1 << 20, 'size at which a chunk is written [byte]', range=(1 << 12, 1 << 28)

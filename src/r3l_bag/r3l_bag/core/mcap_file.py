@@ -41,7 +41,8 @@ class McapFile:
     def __init__(
         self,
         path: Path,
-        topics: Sequence[Topic],
+        schemas: Sequence[records.Schema],
+        channels: Sequence[records.Channel],
         metadata: Mapping[str, Mapping[str, str]],
         attachments: Mapping[str, bytes],
         time: int,
@@ -50,7 +51,8 @@ class McapFile:
         Make the file, with everything that comes before the messages.
 
         :param path: must not exist yet.
-        :param topics: channel numbers are counted from 1 in their order.
+        :param schemas: of the channels.
+        :param channels: of the messages to come.
         :param metadata: maps by name.
         :param attachments: contents by file name.
         :param time: of the attachments [ns].
@@ -61,7 +63,7 @@ class McapFile:
         self.start = self.end = 0  # log times of the first and of the last message [ns]
         self._indexes: list[records.McapRecord] = []  # of chunks
         self._others: list[records.McapRecord] = []  # of attachments and metadata
-        self._schemas, self._channels = _channels(topics)
+        self._schemas, self._channels = list(schemas), list(channels)
         self._descriptor = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644
         )
@@ -210,7 +212,12 @@ class McapFile:
         return [index for index in self._others if isinstance(index, kind)]
 
 
-def _channels(topics: Sequence[Topic]) -> tuple[list[records.Schema], list[records.Channel]]:
+def channels_of(topics: Sequence[Topic]) -> tuple[list[records.Schema], list[records.Channel]]:
+    """
+    Return schemas and channels of topics.
+
+    :param topics: channels are numbered from 1 in their order.
+    """
     schemas: dict[str, records.Schema] = {}
     channels = []
     for number, topic in enumerate(topics, 1):

@@ -63,7 +63,9 @@ class Scan:
     places: list[Place] = field(default_factory=list)
     metadata: dict[str, dict[str, str]] = field(default_factory=dict)
     attachments: dict[str, bytes] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)  # by channel, if the summary tells
     whole: bool = False  # ends as a closed file does
+    cut: bool = False  # ends within a record
     data_end: int = 0  # offset behind the last complete record of the data [byte]
     problem: str = ''  # why the walk ended early
 
@@ -114,6 +116,7 @@ def _walk(file: BinaryIO, found: Scan) -> None:
             found.data_end = end
         file.seek(end)
     if not found.whole:
+        found.cut = True
         found.problem = f'it was cut: its last complete record ends at byte {found.data_end}'
 
 
@@ -131,6 +134,9 @@ def _take(file: BinaryIO, found: Scan, opcode: int, offset: int, end: int) -> No
     elif opcode == Opcode.METADATA:
         entry = records.Metadata.read(ReadDataStream(BytesIO(file.read(length))))
         found.metadata[entry.name] = entry.metadata
+    elif opcode == Opcode.STATISTICS:
+        statistics = records.Statistics.read(ReadDataStream(BytesIO(file.read(length))))
+        found.counts = statistics.channel_message_counts
     elif opcode == Opcode.ATTACHMENT:
         attached = records.Attachment.read(ReadDataStream(BytesIO(file.read(length))))
         found.attachments[attached.name] = attached.data

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from r3l_bag.core.chunk import pack
-from r3l_bag.core.mcap_file import McapFile, Topic
+from r3l_bag.core.mcap_file import channels_of, McapFile, Topic
 from r3l_bag.core.metadata import FileFacts, metadata_text, NAME
 from r3l_bag.core.scan import RawMessage
 from r3l_node.core.files import sync_folder, write_atomic
@@ -112,7 +112,11 @@ class BagWriter:
         name = f'{self.folder.name}_{len(self._closed)}.mcap'
         content = self._content
         return McapFile(
-            self.folder / name, content.topics, content.metadata, content.attachments, time
+            self.folder / name,
+            *channels_of(content.topics),
+            content.metadata,
+            content.attachments,
+            time,
         )
 
     def _finish(self) -> None:

@@ -53,8 +53,12 @@ class Intake:
         name: str = self._subscription.topic_name
         return name
 
-    def take(self) -> list[RawMessage]:
-        """Return what has come, oldest first."""
+    def take(self, now: int | None = None) -> list[RawMessage]:
+        """
+        Return what has come, oldest first.
+
+        :param now: said to be the time of receipt [ns]; None: as the middleware says.
+        """
         found: list[RawMessage] = []
         handle = self._subscription.handle
         with handle:
@@ -63,7 +67,7 @@ class Intake:
                 if taken is None:
                     return found
                 data, info = taken
-                time = _receipt(info)
+                time = _receipt(info) if now is None else now
                 found.append((time, stamp(data, time), self._channel, data))
 
     def destroy(self) -> None:

@@ -79,7 +79,8 @@ class RecorderNode(Node):
             self.recorder.add(intake.take())
         if time.monotonic() >= self._next_policy:
             self._next_policy = time.monotonic() + self._policy_period
-            self.recorder.add(self._policy.take())
+            # It may have come minutes ago; in the bag it lies where it is taken.
+            self.recorder.add(self._policy.take(time.time_ns()))
 
     def _report(self) -> Report:
         problem = self.recorder.problem
