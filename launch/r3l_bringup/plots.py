@@ -15,6 +15,7 @@ import numpy as np
 
 _SIZE = (7.0, 3.6)  # [inch]
 _DPI = 110
+_WIDE, _FOOT, _HEAD, _GAP = 9.5, 0.5, 0.1, 0.16  # of plots below each other [inch]
 
 
 def learning_curve(
@@ -40,6 +41,7 @@ def learning_curve(
     axes.set(xlabel='env steps', ylabel='success rate', ylim=(-0.02, 1.02))
     axes.legend(loc='best', fontsize=8)
     axes.grid(alpha=0.3)
+    figure.tight_layout()
     save(figure, path)
 
 
@@ -60,6 +62,7 @@ def coverage(visits: Mapping[str, Any], path: Path) -> None:
             _line_coverage(one, visits['block_steps'], whole, course)
         else:
             _plane_coverage(one, visits['block_steps'], whole, course)
+    figure.tight_layout()
     save(figure, path)
 
 
@@ -120,6 +123,7 @@ def scalars(series: Mapping[str, tuple[list[float], list[float]]], path: Path) -
         axes.set_title(name, fontsize=8)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
+    figure.tight_layout()
     save(figure, path)
 
 
@@ -130,17 +134,21 @@ def new_figure(heights: Sequence[float]) -> tuple[Any, Sequence[Any]]:
     :param heights: of each [inch].
     :return: the figure and its axes, from top to bottom.
     """
+    height = sum(heights) + _FOOT + _HEAD + _GAP * (len(heights) - 1)
     figure, grid = plt.subplots(
-        len(heights), 1, figsize=(9.5, sum(heights) + 0.6), sharex=True, squeeze=False,
-        height_ratios=heights, layout='constrained',
+        len(heights), 1, figsize=(_WIDE, height), sharex=True, squeeze=False,
+        height_ratios=heights,
+        # Fixed margins: to fit them to the text would take longer than all else.
+        gridspec_kw={
+            'left': 1.0 / _WIDE, 'right': 1.0 - 2.3 / _WIDE, 'bottom': _FOOT / height,
+            'top': 1.0 - _HEAD / height, 'hspace': _GAP * len(heights) / sum(heights),
+        },
     )  # fmt: skip
     return figure, list(grid[:, 0])
 
 
 def save(figure: Any, path: Path) -> None:
     """Write a figure in one step and forget it."""
-    if figure.get_layout_engine() is None:
-        figure.tight_layout()
     part = path.with_suffix('.part.png')
     figure.savefig(part, dpi=_DPI)
     plt.close(figure)

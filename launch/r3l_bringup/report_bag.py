@@ -8,12 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from r3l_bringup.report_clock import Clock, in_order
-from r3l_bringup.report_night import CLEARED, cleared, Night, read_night, Span
-from r3l_node.core.records import MOVING, read_lines
+from r3l_bringup.report_clock import Clock, clock_of
+from r3l_bringup.report_night import (
+    CLEARED,
+    cleared,
+    Holds,
+    Night,
+    read_night,
+    SAFETY_STATES,
+    Span,
+)
+from r3l_node.core.records import read_lines
 from r3l_node.core.status import PHASES
 
-SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')
 _SILENT = 10.0  # [s] without a word of the agent: it is not moving the hand
 
 
@@ -37,7 +44,7 @@ def _add_bags(night: Night, run: Path) -> None:
 
     folders = sorted({path.parent for path in (run / 'bags').glob('*/*.mcap')})
     if not night.clock.known:
-        night.clock = Clock(in_order(_anchors(run, folders)))
+        night.clock = _clock(run, folders)
     if not night.clock.known:
         night.notes.append('The bags could not be placed on the time of the run.')
         return
@@ -52,22 +59,22 @@ def _add_bags(night: Night, run: Path) -> None:
     told.close()
     night.phases = told.phases or night.phases
     if safety is not None:
-        night.held, night.untimed_holds = told.held, 0
+        night.held, night.untimed_holds = told.holds.spans, 0
         others = [one for one in night.interventions if one.name != CLEARED]
-        night.interventions = [*others, *cleared(told.held, night.wall_s)]
+        night.interventions = [*others, *cleared(told.holds.spans, night.wall_s)]
     night.rates = night.rates or told.rates
     night.steps = night.steps or told.steps
     night.notes.extend(f'Bag: {problem}' for problem in bag.problems)
 
 
-def _anchors(run: Path, folders: Iterable[Path]) -> list[tuple[float, float]]:
-    """Return for each start a moment that both the bag and ``metrics.jsonl`` name."""
+def _clock(run: Path, folders: Iterable[Path]) -> Clock:
+    """Set the clock by what both the bags and ``metrics.jsonl`` name, once for each start."""
     from r3l_bag.core.reader import Bag
 
+    lines = [line for line in read_lines(run / 'metrics.jsonl') if 'wall_s' in line]
     known = {
         (line.get('source'), line.get('env_steps'), name): float(line['wall_s'])
-        for line in read_lines(run / 'metrics.jsonl')
-        if 'wall_s' in line
+        for line in lines
         for name in line
     }
     found = []
@@ -79,7 +86,7 @@ def _anchors(run: Path, folders: Iterable[Path]) -> list[tuple[float, float]]:
             if moment is not None:
                 found.append((moment, message.time * 1e-9))
                 break
-    return found
+    return clock_of(found, [float(line['wall_s']) for line in lines])
 
 
 @dataclass(slots=True)
@@ -87,12 +94,12 @@ class _Told:
     """What the agent and the driver said, gathered into spans."""
 
     phases: list[Span] = field(default_factory=list)
-    held: list[Span] = field(default_factory=list)
+    holds: Holds = field(default_factory=Holds)
     rates: list[tuple[float, float]] = field(default_factory=list)
     steps: list[tuple[float, int]] = field(default_factory=list)
     _phase: tuple[float, str] | None = None
     _heard: float = 0.0
-    _hold: tuple[float, str] | None = None
+    _last: float = 0.0  # word of the driver
 
     def phase(self, moment: float, status: Any) -> None:
         """Take a status of the agent."""
@@ -111,18 +118,13 @@ class _Told:
         """Take a state of the driver."""
         known = state.state < len(SAFETY_STATES)
         name = SAFETY_STATES[state.state] if known else SAFETY_STATES[0]
-        if name not in MOVING and self._hold is None:
-            self._hold = moment, f'{name} {state.code}'.strip()
-        elif name in MOVING and self._hold is not None:
-            self.held.append(Span(self._hold[0], moment, self._hold[1]))
-            self._hold = None
+        self.holds.take(moment, name, str(state.code))
+        self._last = moment
 
     def close(self) -> None:
         """End what was going on when the bag ended."""
         self._end_phase(self._heard)
-        if self._hold is not None:
-            begin, name = self._hold
-            self.held.append(Span(begin, max(begin, self._heard), name))
+        self.holds.close(self._last)
 
     def _end_phase(self, moment: float) -> None:
         if self._phase is not None and moment > self._phase[0]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ class Clock:
     A run that was stopped and went on counts on from where it stopped: every start has its own
     difference between the two.
 
-    :param anchors: moments in the order of time, about one per start; empty: not known.
+    :param anchors: moments in the order of time, one per start; empty: not known.
+    :param stops: seconds of the run at which each start but the last ended.
     """
 
     anchors: tuple[Anchor, ...] = ()
+    stops: tuple[float, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -35,23 +37,24 @@ class Clock:
         """Return the seconds of the epoch of a moment of the run; None if not known."""
         if not self.anchors:
             return None
-        index = max(0, bisect_right(self.anchors, wall_s, key=lambda one: one[0]) - 1)
-        known, epoch = self.anchors[index]
+        known, epoch = self.anchors[bisect_left(self.stops, wall_s)]
         return epoch + wall_s - known
 
     def wall(self, epoch: float) -> float | None:
         """
         Return the seconds of the run at a time of the epoch; None if not known.
 
-        A time at which the run stood still is taken for the moment at which it went on.
+        A time at which the run stood still is taken for the moment at which it had stopped.
         """
         if not self.anchors:
             return None
         index = max(0, bisect_right(self.anchors, epoch, key=lambda one: one[1]) - 1)
         known, start = self.anchors[index]
         found = known + epoch - start
-        if index + 1 < len(self.anchors):
-            found = min(found, self.anchors[index + 1][0])
+        if index < len(self.stops) and found > self.stops[index]:
+            # The start after this one had begun a moment before its first record.
+            known, start = self.anchors[index + 1]
+            found = max(self.stops[index], known + epoch - start)
         return max(0.0, found)
 
     def text(self, wall_s: float) -> str:
@@ -88,7 +91,22 @@ def from_events(run: Path, metrics: Sequence[Mapping[str, Any]]) -> Clock:
         for steps, name, epoch in wanted
         if (wall_s := by_moment.get((steps, name))) is not None
     ]
-    return Clock(in_order(found))
+    return clock_of(found, [float(line['wall_s']) for line in metrics])
+
+
+def clock_of(found: Iterable[Anchor], moments: Sequence[float]) -> Clock:
+    """
+    Return the clock of a run.
+
+    :param found: a moment of each start, in any order.
+    :param moments: seconds of the run at which something was recorded.
+    """
+    anchors = in_order(found)
+    stops = (
+        max((moment for moment in moments if moment < wall_s), default=0.0)
+        for wall_s, _ in anchors[1:]
+    )
+    return Clock(anchors, tuple(stops))
 
 
 def _first(path: Path) -> tuple[int, str, float] | None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from r3l_bringup.report_clock import Clock, from_events
+from r3l_bringup.report_coverage import coverage_of
 from r3l_node.core.records import MOVING, read_lines
 from r3l_node.core.status import read_status
 
 SUCCESS = 0.5  # probability at the end of an episode from which it counts as a success
 KINDS = ('random', 'task', 'perturbation')
+SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')  # worse and worse
 CLEARED = 'fault cleared by a person'
 _PROBABILITIES = ('rollout/final_probability_', 'rollout/success_probability_')
 _PAUSE = 5.0  # times the usual length of an episode: something else happened in between
@@ -123,7 +123,7 @@ def read_night(run: Path) -> Night:
         moment = wall_of_step(night, int(line['env_steps']))
         night.interventions.append(Event(moment, str(line.get('kind', '?'))))
     night.interventions += cleared(night.held, night.wall_s)
-    night.coverage = _coverage(run / 'coverage.json', night)
+    night.coverage = coverage_of(run / 'coverage.json', lambda steps: wall_of_step(night, steps))
     return night
 
 
@@ -188,21 +188,45 @@ def _phases(metrics: Sequence[Line], night: Night) -> list[Span]:
 
 def _held(lines: Sequence[Line], end: float) -> tuple[list[Span], int]:
     """Return when the hand was held, and how often it was without that one knows when."""
-    spans: list[Span] = []
-    untimed, begun, name = 0, None, ''
-    moving = True
+    holds, untimed, moving = Holds(), 0, True
     for line in lines:
-        moment, stopped = line.get('wall_s'), line.get('state') not in MOVING
-        if stopped and moving:
-            begun, name = moment, f'{line.get("state")} {line.get("code")}'.strip()
-            untimed += begun is None
-        elif moving is False and not stopped and begun is not None and moment is not None:
-            spans.append(Span(float(begun), float(moment), name))
-            begun = None
-        moving = not stopped
-    if not moving and begun is not None:
-        spans.append(Span(float(begun), end, name))
-    return spans, untimed
+        moment, state = line.get('wall_s'), str(line.get('state'))
+        untimed += moving and state not in MOVING and moment is None
+        moving = state in MOVING
+        if moment is not None:
+            holds.take(float(moment), state, str(line.get('code', '')))
+    holds.close(end)
+    return holds.spans, untimed
+
+
+@dataclass(slots=True)
+class Holds:
+    """Gathers the times at which the driver did not execute commands, by their worst state."""
+
+    spans: list[Span] = field(default_factory=list)
+    _open: Span | None = None
+
+    def take(self, moment: float, state: str, code: str) -> None:
+        """Take a state of the driver at a moment [s]."""
+        if state in MOVING:
+            self.close(moment)
+            return
+        name = f'{state} {code}'.strip()
+        if self._open is None:
+            self._open = Span(moment, moment, name)
+        elif _severity(state) > _severity(self._open.name.partition(' ')[0]):
+            self._open = Span(self._open.begin, moment, name)
+
+    def close(self, moment: float) -> None:
+        """End a hold, if there is one."""
+        if self._open is not None:
+            begin = self._open.begin
+            self.spans.append(Span(begin, max(begin, moment), self._open.name))
+            self._open = None
+
+
+def _severity(state: str) -> int:
+    return SAFETY_STATES.index(state) if state in SAFETY_STATES else 0
 
 
 def cleared(held: Iterable[Span], end: float) -> list[Event]:
@@ -214,40 +238,3 @@ def cleared(held: Iterable[Span], end: float) -> list[Event]:
     """
     stops = [span for span in held if span.name.startswith('stop')]
     return [Event(span.end, CLEARED) for span in stops if span.end < end]
-
-
-def _coverage(path: Path, night: Night) -> list[tuple[float, float, float]]:
-    from r3l_sim.core.coverage import maps_of
-
-    try:
-        saved = json.loads(path.read_text(encoding='utf-8'))
-        maps = [one['blocks'] for one in maps_of(saved) if one['blocks']]
-        block = int(saved['block_steps'])
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    if not maps:
-        return []
-    grids = [np.asarray(blocks, dtype=float) for blocks in maps]
-    ever = (np.concatenate(grids, axis=1).cumsum(axis=0) > 0).mean(axis=1)
-    even = np.mean([_evenness(grid) for grid in grids], axis=0)
-    found = [
-        (wall_of_step(night, block * (index + 1)), float(even[index]), float(ever[index]))
-        for index in range(len(ever))
-    ]
-    # A block of a few steps at the end of a run has hardly been anywhere.
-    sums = grids[0].sum(axis=1)
-    return found[:-1] if len(found) > 1 and sums[-1] < 0.5 * sums[-2] else found
-
-
-def _evenness(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """
-    Return how many of the bins would hold the steps of a block if all held the same.
-
-    The exponential of the entropy, divided by the number of bins.
-
-    :param counts: steps in each bin, shape (blocks, bins).
-    :return: shape (blocks,), 0 to 1.
-    """
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
-    entropy = -(share * np.log(np.where(share > 0.0, share, 1.0))).sum(axis=1)
-    return np.where(counts.any(axis=1), np.exp(entropy) / counts.shape[1], 0.0)
