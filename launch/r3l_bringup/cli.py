@@ -185,11 +185,14 @@ def bench(
     device: Annotated[
         str | None, typer.Option(help='Where networks are trained: cpu or cuda (learner only).')
     ] = None,
+    record: Annotated[
+        bool, typer.Option('--record', help='What a recorder costs (graph only).')
+    ] = False,
 ) -> None:
     """Measure the speed of a part on this machine."""
     from r3l_bringup.bench import run_bench
 
-    run_bench(what, seconds, json_file, device)
+    run_bench(what, seconds, json_file, device, record=record)
 
 
 add_experiment(app)

@@ -22,7 +22,12 @@ ON_DEVICE = ('learner',)
 
 
 def run_bench(
-    what: str, seconds: float, json_file: Path | None, device: str | None = None
+    what: str,
+    seconds: float,
+    json_file: Path | None,
+    device: str | None = None,
+    *,
+    record: bool = False,
 ) -> dict[str, Any]:
     """
     Measure a part, print the figures and write them down.
@@ -31,6 +36,7 @@ def run_bench(
     :param seconds: time of each measurement [s].
     :param json_file: gets ``{"ratio": ..., figures, "versions": ...}``.
     :param device: where networks are trained; None: on the CPU.
+    :param record: measure the graph with a recorder against that without.
     :raises ConfigError: if there is no such part or device, or something it needs is not
         installed.
     """
@@ -40,6 +46,10 @@ def run_bench(
         raise ConfigError(
             f"device is '{device}' and bench is '{what}': expected one of {', '.join(ON_DEVICE)}"
         )
+    if record:
+        if what != 'graph':
+            raise ConfigError(f"--record is given and bench is '{what}': expected graph")
+        what = 'record'
     measure: Callable[..., dict[str, Any]] = import_module(f'{__name__}.{what}').measure
     figures = measure(seconds) if device is None else measure(seconds, device)
     figures['versions'] = versions()

@@ -76,13 +76,15 @@ def _shares(spent: dict[str, float]) -> dict[str, float]:
     return {name: round(value / total, 3) for name, value in spent.items()}
 
 
-def run_graph(values: Values, seconds: float) -> dict[str, Any]:
+def run_graph(values: Values, seconds: float, probe: str = 'probe') -> dict[str, Any]:
     """
     Run a graph without learning.
 
     :param values: of a request with ``SETTINGS``.
     :param seconds: of the measurement [s].
-    :return: env steps per second as ``rate``, ``hops_ms``, and ``cpu_ms`` of each node per step.
+    :param probe: module beside this one that measures.
+    :return: what the probe wrote; ``probe``: env steps per second as ``rate``, ``hops_ms``, and
+        ``cpu_ms`` of each node per step.
     """
     with tempfile.TemporaryDirectory(prefix='r3l_bench_') as name:
         folder = Path(name)
@@ -93,23 +95,24 @@ def run_graph(values: Values, seconds: float) -> dict[str, Any]:
         scene.close()
         values['encoder']['weights'] = str(encoder)
         values['reward']['goals'] = str(folder / 'goals')
+        values['recorder']['run'] = str(folder)
         if 'hand' in values:
             values['hand']['link'] = values['driver']['port'] = str(folder / 'hand.tty')
         (folder / CONFIG).write_text(dump(values), encoding='utf-8')
         found = folder / 'probe.json'
-        code = _run(values, folder, found, seconds)
+        code = _run(values, folder, found, seconds, probe)
         if code != 0 or not found.exists():
             raise ConfigError(f'the graph could not be measured: it ended with code {code}')
         result: dict[str, Any] = json.loads(found.read_text(encoding='utf-8'))
         return result
 
 
-def _run(values: Values, folder: Path, found: Path, seconds: float) -> int:
+def _run(values: Values, folder: Path, found: Path, seconds: float, probe: str) -> int:
     specs = tuple(spec for spec in graph_of(values) if spec.name not in ABSENT)
     nodes = [_without_absent(node) for node in programs(folder / CONFIG, specs)]
-    probe = Program(
+    program = Program(
         'probe',
-        [sys.executable, '-m', 'r3l_bringup.bench.probe', '--seconds', str(seconds),
+        [sys.executable, '-m', f'r3l_bringup.bench.{probe}', '--seconds', str(seconds),
          '--out', str(found), '--config', str(folder / CONFIG),
          '--ros-args', '--disable-external-lib-logs'],
         after=tuple(spec.name for spec in specs),
@@ -117,7 +120,7 @@ def _run(values: Values, folder: Path, found: Path, seconds: float) -> int:
         ends_run=True,
     )  # fmt: skip
     with run_domain() as domain:
-        return Runner([*nodes, probe], folder, graph_environment(domain), on_event=print).run()
+        return Runner([*nodes, program], folder, graph_environment(domain), on_event=print).run()
 
 
 def _without_absent(program: Program) -> Program:
