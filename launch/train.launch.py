@@ -19,6 +19,8 @@ ARGUMENTS = (
     ('calibration', '', 'File of r3l calibrate; empty: none.'),
     ('model', '', 'Look of the simulated hand: primitives or robel; empty: primitives.'),
     ('device', '', 'Where networks are trained: cpu or cuda; empty: cpu.'),
+    ('prior', '', 'Bags or run folders to learn from, too, separated by ";"; empty: none.'),
+    ('pretrained', '', 'Folder of r3l pretrain to start from; empty: none.'),
     ('set', '', 'NODE.PARAM=VALUE, several separated by ";".'),
 )
 

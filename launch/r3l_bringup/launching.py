@@ -49,7 +49,9 @@ def training_actions(context: LaunchContext) -> list[Action]:
         driver=given['driver'] or None,
         port=given['port'] or None,
         calibration=given['calibration'] or None,
-        sets=(*named, *(text.strip() for text in given['set'].split(';') if text.strip())),
+        sets=(*named, *_several(given['set'])),
+        prior=_several(given['prior']),
+        pretrained=given['pretrained'] or None,
     )
     config.refuse_oracles(config.resolve(request))
     run = prepare(request, Path(given['run']) if given['run'] else None, Path('runs'))
@@ -57,14 +59,19 @@ def training_actions(context: LaunchContext) -> list[Action]:
     lock(run.folder)
     return [
         LogInfo(msg=f'run folder {run.folder}'),
+        *(LogInfo(msg=line) for line in run.given),
         *_environment(),
         *_graph_actions(run, run.graph),
     ]
 
 
+def _several(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(';') if part.strip())
+
+
 _TRAIN_ARGUMENTS = (
     'task', 'profile', 'ablation', 'steps', 'seed', 'run', 'pace', 'hardware', 'driver', 'port',
-    'calibration', 'model', 'device', 'set',
+    'calibration', 'model', 'device', 'prior', 'pretrained', 'set',
 )  # fmt: skip
 
 

@@ -21,8 +21,9 @@ from r3l_bringup.pretrained import (
     keep_pretrained,
     place_pretrained,
     take_pretrained,
+    told_pretrained,
 )
-from r3l_bringup.prior import check_prior, read_prior, write_prior
+from r3l_bringup.prior import check_prior, read_prior, told_prior, write_prior
 from r3l_bringup.versions import versions
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.files import lock_folder, write_atomic
@@ -57,6 +58,15 @@ class Run:
     def graph(self) -> tuple[NodeSpec, ...]:
         """Nodes of the run that are started."""
         return enabled_graph(self.values)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Lines that tell what the run was given beside its own experience."""
+        lines = (
+            told_prior(self.folder, self.values['learner']['prior_share']),
+            told_pretrained(self.folder, self.values),
+        )
+        return tuple(line for line in lines if line)
 
     @property
     def config_file(self) -> Path:

@@ -173,7 +173,7 @@ def sources(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def told(folder: Path, share: float) -> str:
+def told_prior(folder: Path, share: float) -> str:
     """
     Say in a line what a run learns from beside its own experience; empty: nothing.
 

@@ -16,8 +16,6 @@ from r3l_bringup.graph import NodeSpec, ros_arguments
 from r3l_bringup.hardware import Values
 from r3l_bringup.paths import command, module_root
 from r3l_bringup.prepare import lock, prepare, Run
-from r3l_bringup.pretrained import told_pretrained
-from r3l_bringup.prior import told
 from r3l_bringup.process import Program
 from r3l_bringup.runner import Runner
 from r3l_bringup.screen import Screen
@@ -94,12 +92,8 @@ def _path_of_task(values: Values) -> dict[str, str]:
 
 def say_given(run: Run) -> None:
     """Tell the user what a run was given beside its own experience."""
-    for line in (
-        told(run.folder, run.values['learner']['prior_share']),
-        told_pretrained(run.folder, run.values),
-    ):
-        if line:
-            print(line, flush=True)
+    for line in run.given:
+        print(line, flush=True)
 
 
 def say_how_it_ended(folder: Path, code: int, options: str = '') -> None:
