@@ -41,8 +41,8 @@ def r3l(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
             'r3l: nowhere is no run: expected a folder with config.yaml\n',
         ),
         (
-            ['train', '--viewer'],
-            'r3l: --viewer needs a display: expected DISPLAY or WAYLAND_DISPLAY to be set\n',
+            ['train', '--viewer', '--no-ros'],
+            'r3l: --viewer looks at a topic: expected a training with ROS\n',
         ),
         (['bench', 'gpu'], f"r3l: bench is 'gpu': expected one of {', '.join(BENCHES)}\n"),
         (

@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from importlib import import_module
+import json
 import os
+import re
 import signal
+import socket
 from typing import Any
 
 import numpy as np
 import pytest
 from r3l_bringup.evaluate import evaluate_run
 from r3l_bringup.graph import graph
+from r3l_bringup.viewing import file_of, LAYOUT, RVIZ
 from r3l_driver.core.config import DriverConfig, IDS
 from r3l_driver.core.control_table import table_of_model
 from r3l_driver.emulator.record import read_record
@@ -20,6 +25,7 @@ from r3l_msgs.msg import SafetyState
 from r3l_node.core.records import read_lines
 from r3l_node.core.status import read_status
 from r3l_node.nodes.qos import SAFETY
+import yaml
 
 STEPS = 220
 SETTINGS = (
@@ -42,7 +48,11 @@ def training(
     tmp_path_factory: pytest.TempPathFactory, start_training: TrainingStarter
 ) -> Iterator[Training]:
     run = tmp_path_factory.mktemp('fake') / 'run'
-    with start_training(run, STEPS, SETTINGS, '--hardware', 'fake') as training:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    looking = ('--viewer', '--viewer-port', str(port))
+    with start_training(run, STEPS, SETTINGS, '--hardware', 'fake', *looking) as training:
         yield training
 
 
@@ -52,7 +62,7 @@ def test_the_hand_obeys_the_driver_and_the_driver_the_agent(training: Training) 
     training.wait(lambda: training.env_steps() > 0, 120.0, 'the first steps')
     training.wait(lambda: states and states[-1].state == SafetyState.RUN, 30.0, 'state RUN')
     names = set(training.observer.get_node_names())
-    assert names == {spec.name for spec in NODES} | {'observer'}
+    assert names == {spec.name for spec in NODES} | {'observer', 'view', 'foxglove'}
     for topic, publisher, subscribers in (
         ('joint_states', 'driver', {'agent'}),
         ('camera/image_raw', 'hand', {'encoder', 'agent'}),
@@ -63,6 +73,55 @@ def test_the_hand_obeys_the_driver_and_the_driver_the_agent(training: Training) 
         assert {info.node_name for info in found} == {publisher}, topic
         found = training.observer.get_subscriptions_info_by_topic(topic)
         assert {info.node_name for info in found} >= subscribers, topic
+
+
+def test_the_viewers_name_only_topics_that_exist_and_types_that_match(training: Training) -> None:
+    shown = shown_by_rviz() + shown_by_foxglove()
+    assert len(shown) >= 12
+    for topic, kind, field in shown:
+        found = training.observer.get_publishers_info_by_topic(topic)
+        assert found, f'nobody publishes {topic}'
+        assert {info.topic_type for info in found} == {kind or found[0].topic_type}, topic
+        if field:
+            package, _, name = found[0].topic_type.split('/')
+            message = getattr(import_module(f'{package}.msg'), name)
+            types = message.get_fields_and_field_types()
+            assert re.match(r'(sequence<)?(u?int|float|double)', types[field]), (topic, field)
+
+
+def shown_by_rviz() -> list[tuple[str, str, str]]:
+    """Return the topics of the rviz configuration with the types of their displays."""
+    view = yaml.safe_load(file_of(*RVIZ).read_text(encoding='utf-8'))['Visualization Manager']
+    kinds = {
+        'Image': 'sensor_msgs/msg/Image',
+        'MarkerArray': 'visualization_msgs/msg/MarkerArray',
+        'RobotModel': 'std_msgs/msg/String',
+    }
+    shown = []
+    for display in view['Displays']:
+        for key in ('Topic', 'Description Topic'):
+            if key in display:
+                shown.append((display[key]['Value'], kinds[display['Class'].split('/')[1]], ''))
+    return shown
+
+
+def shown_by_foxglove() -> list[tuple[str, str, str]]:
+    """Return the topics of the layout with the types, or the fields, that their panels want."""
+    shown = []
+    layout = json.loads(file_of(*LAYOUT).read_text(encoding='utf-8'))
+    for panel, config in layout['configById'].items():
+        image = config.get('imageMode', {}).get('imageTopic')
+        if image:
+            shown.append((image, 'sensor_msgs/msg/Image', ''))
+        for topic in config.get('topics', {}):
+            shown.append((topic, 'visualization_msgs/msg/MarkerArray', ''))
+        if 'topicToRender' in config:
+            shown.append((config['topicToRender'], 'diagnostic_msgs/msg/DiagnosticArray', ''))
+        for path in config.get('paths', []):
+            topic, _, field = path['value'].partition('.')
+            shown.append((topic, '', field.partition('[')[0]))
+        assert panel in json.dumps(layout['layout'])
+    return shown
 
 
 def test_a_killed_driver_comes_back_and_the_training_goes_on(training: Training) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import xml.etree.ElementTree as ET
 
 import pytest
-from r3l_bringup.viewing import DESCRIPTION, file_of, installed, missing, RVIZ
+from r3l_bringup.viewing import DESCRIPTION, file_of, installed, LAYOUT, missing, RVIZ
 from r3l_node.core.errors import ConfigError
 import yaml
 
@@ -67,24 +67,41 @@ def actions(**given: str) -> list[Any]:
 
 
 @pytest.mark.usefixtures('launch_modules')
-def test_where_nothing_is_installed_it_says_so(prefix: Path) -> None:
+def test_where_nothing_is_installed_it_says_so_and_foxglove_is_served(prefix: Path) -> None:
     found = actions()
-    assert [type(action).__name__ for action in found] == ['LogInfo', 'LogInfo']
+    kinds = [type(action).__name__ for action in found]
+    assert kinds == ['LogInfo', 'LogInfo', 'Node', 'LogInfo', 'Node']
     assert 'robot_state_publisher is not installed' in found[0].msg
     assert 'apt install ros-$ROS_DISTRO-rviz2' in found[1].msg
+    view, served = found[2], found[4]
+    assert (view.executable, served.executable) == ('view_node', 'foxglove_node')
+    assert view.parameters == [{'hand': True, 'use_sim_time': False}]
+    assert served.parameters == [{'port': 8765}]
+    assert 'ws://127.0.0.1:8765' in found[3].msg
+    assert Path(found[3].msg.split()[-1]) == file_of(*LAYOUT)
 
 
 @pytest.mark.usefixtures('launch_modules')
-def test_the_description_goes_to_robot_state_publisher_and_the_view_to_rviz(prefix: Path) -> None:
+def test_the_description_goes_to_robot_state_publisher_and_the_view_to_rviz(
+    prefix: Path, tmp_path: Path
+) -> None:
     install(prefix, 'robot_state_publisher', 'rviz2')
     assert installed('rviz2')
     assert missing() == []
-    publisher, rviz = actions(use_sim_time='true')
+    view, publisher, rviz = actions(use_sim_time='true', run=str(tmp_path / 'run'))
+    assert view.parameters == [{'run': str(tmp_path / 'run'), 'hand': False, 'use_sim_time': True}]
     (parameters,) = publisher.parameters
     assert ET.fromstring(parameters['robot_description']).attrib['name'] == 'dclaw'
     assert parameters['use_sim_time'] is True
     assert rviz.arguments == ['-d', str(file_of(*RVIZ))]
-    assert [node.package for node in actions(rviz='false')] == ['robot_state_publisher']
+    both = [
+        action for action in actions(foxglove='true', port='9000') if hasattr(action, 'package')
+    ]
+    assert [node.executable for node in both] == [
+        'view_node', 'robot_state_publisher', 'rviz2', 'foxglove_node',
+    ]  # fmt: skip
+    assert both[0].parameters[0]['hand'] is True
+    assert both[3].parameters == [{'port': 9000}]
 
 
 def test_an_installed_file_comes_before_that_of_the_sources(prefix: Path) -> None:
@@ -101,6 +118,7 @@ def test_the_view_shows_the_frames_and_topics_of_the_hand() -> None:
     view = yaml.safe_load(file_of(*RVIZ).read_text(encoding='utf-8'))['Visualization Manager']
     root = ET.parse(file_of(*DESCRIPTION)).getroot()
     assert view['Global Options']['Fixed Frame'] == root.findall('link')[0].attrib['name']
-    displays = {display['Class'].split('/')[1]: display for display in view['Displays']}
-    assert displays['RobotModel']['Description Topic']['Value'] == 'robot_description'
-    assert displays['Image']['Topic']['Value'] == 'camera/image_raw'
+    displays = {display['Name']: display for display in view['Displays']}
+    assert displays['Hand']['Description Topic']['Value'] == 'robot_description'
+    assert displays['Camera']['Topic']['Value'] == 'camera/image_raw'
+    assert {'Reconstruction', 'Nearest goal', 'Joints', 'Run'} <= displays.keys()
