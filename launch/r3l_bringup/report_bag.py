@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+import time
 from typing import Any
 
 from r3l_bringup.report_clock import Clock, clock_of
@@ -21,6 +22,7 @@ from r3l_bringup.report_night import (
 from r3l_node.core.records import read_lines
 from r3l_node.core.status import PHASES
 
+_GROWING = 10.0  # [s] since a file was written: its recorder is still at it, and it has no end
 _SILENT = 10.0  # [s] without a word of the agent: it is not moving the hand
 
 
@@ -57,14 +59,19 @@ def _add_bags(night: Night, run: Path) -> None:
             take = told.phase if message.topic == status else told.safety
             take(moment, bag.decode(message))
     told.close()
-    night.phases = told.phases or night.phases
+    if told.phases:
+        start = Span(0.0, told.phases[0].begin, 'waiting')
+        night.phases = [start, *told.phases]
     if safety is not None:
         night.held, night.untimed_holds = told.holds.spans, 0
         others = [one for one in night.interventions if one.name != CLEARED]
         night.interventions = [*others, *cleared(told.holds.spans, night.wall_s)]
-    night.rates = night.rates or told.rates
+    night.rates = told.rates or night.rates
     night.steps = night.steps or told.steps
-    night.notes.extend(f'Bag: {problem}' for problem in bag.problems)
+    growing = time.time() - bag.files[-1].stat().st_mtime < _GROWING
+    for problem in bag.problems:
+        if not (growing and problem.startswith(bag.files[-1].name)):
+            night.notes.append(f'Bag: {problem}')
 
 
 def _clock(run: Path, folders: Iterable[Path]) -> Clock:
@@ -110,7 +117,8 @@ class _Told:
         if self._phase is None or self._phase[1] != name:
             self._end_phase(moment)
             self._phase = moment, name
-            self.rates.append((moment, float(status.control_rate)))
+            if status.control_rate > 0.0:
+                self.rates.append((moment, float(status.control_rate)))
             self.steps.append((moment, int(status.env_steps)))
         self._heard = moment
 

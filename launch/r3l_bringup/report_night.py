@@ -188,10 +188,11 @@ def _phases(metrics: Sequence[Line], night: Night) -> list[Span]:
 
 def _held(lines: Sequence[Line], end: float) -> tuple[list[Span], int]:
     """Return when the hand was held, and how often it was without that one knows when."""
-    holds, untimed, moving = Holds(), 0, True
+    holds, untimed, moving, started = Holds(), 0, True, False
     for line in lines:
         moment, state = line.get('wall_s'), str(line.get('state'))
-        untimed += moving and state not in MOVING and moment is None
+        untimed += started and moving and state not in MOVING and moment is None
+        started |= state in MOVING
         moving = state in MOVING
         if moment is not None:
             holds.take(float(moment), state, str(line.get('code', '')))
@@ -201,15 +202,23 @@ def _held(lines: Sequence[Line], end: float) -> tuple[list[Span], int]:
 
 @dataclass(slots=True)
 class Holds:
-    """Gathers the times at which the driver did not execute commands, by their worst state."""
+    """
+    Gathers the times at which the driver did not execute commands, by their worst state.
+
+    What comes before it executes the first ones is its start, and no fault.
+    """
 
     spans: list[Span] = field(default_factory=list)
+    _started: bool = False
     _open: Span | None = None
 
     def take(self, moment: float, state: str, code: str) -> None:
         """Take a state of the driver at a moment [s]."""
         if state in MOVING:
+            self._started = True
             self.close(moment)
+            return
+        if not self._started:
             return
         name = f'{state} {code}'.strip()
         if self._open is None:
