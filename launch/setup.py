@@ -23,6 +23,7 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
         (f'share/{PACKAGE}', [str(path) for path in sorted(Path().glob('*.launch.py'))]),
         (f'share/{PACKAGE}/rviz', ['rviz/view.rviz']),
+        (f'share/{PACKAGE}/foxglove', ['foxglove/r3l.json']),
         *CONFIG,
     ],
     install_requires=['setuptools'],
@@ -33,8 +34,10 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
+            'foxglove_node = r3l_bringup.nodes.foxglove_node:main',
             'monitor_node = r3l_bringup.nodes.monitor_node:main',
             'r3l = r3l_bringup.__main__:main',
+            'view_node = r3l_bringup.nodes.view_node:main',
         ],
     },
 )
