@@ -140,7 +140,8 @@ class Runner:
             return
         what = f'{program.name} {_died(code)}'
         if program.optional:
-            self._on_event(what)
+            why = f': {process.last_words()}' if code == EXIT_BAD_INPUT else ''
+            self._on_event(what + why)
             return
         self._record(program.name, code)
         if code == EXIT_BAD_INPUT:
