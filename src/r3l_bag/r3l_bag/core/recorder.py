@@ -162,8 +162,8 @@ class Recorder:
         try:
             self._bag.write(chunk, time.time_ns())
         except OSError as error:
-            self.dropped += len(chunk)
             self._end(_reason(error))
+            self.dropped += len(chunk)
         else:
             self.written += len(chunk)
 
