@@ -20,14 +20,15 @@ class Matching:
 
     def __init__(self, source: Source, topics: tuple[str, ...]) -> None:
         self._source = source
-        self._recorded: dict[Key, tuple[Values, int]] = {}
-        self._replayed: dict[Key, Values] = {}
+        # Lists: an image that was published again and again is answered as often.
+        self._recorded: dict[Key, list[tuple[Values, int]]] = {}
+        self._replayed: dict[Key, list[Values]] = {}
         self.agreements = {topic: Agreement() for topic in topics}
 
     @property
     def waiting(self) -> int:
         """Number of replayed answers whose recorded one is yet to come."""
-        return len(self._replayed)
+        return sum(map(len, self._replayed.values()))
 
     def recorded(self, topic: str, message: Message) -> None:
         """
@@ -38,7 +39,7 @@ class Matching:
         """
         key = (topic, stamp_of(message.data), version_of(message.data))
         values = values_of(topic, self._source.decode(message))
-        self._recorded[key] = values, message.time
+        self._recorded.setdefault(key, []).append((values, message.time))
         self._compare(key)
 
     def replayed(self, topic: str, stamp: int, version: int, values: Values) -> None:
@@ -50,10 +51,16 @@ class Matching:
         :param version: of the model.
         :param values: see ``values_of``.
         """
-        self._replayed[topic, stamp, version] = values
+        self._replayed.setdefault((topic, stamp, version), []).append(values)
         self._compare((topic, stamp, version))
 
     def _compare(self, key: Key) -> None:
-        if key in self._recorded and key in self._replayed:
-            recorded, time = self._recorded.pop(key)
-            self.agreements[key[0]].add(recorded, self._replayed.pop(key), time)
+        recorded, replayed = self._recorded.get(key), self._replayed.get(key)
+        if not recorded or not replayed:
+            return
+        values, time = recorded.pop(0)
+        self.agreements[key[0]].add(values, replayed.pop(0), time)
+        if not recorded:
+            del self._recorded[key]
+        if not replayed:
+            del self._replayed[key]
