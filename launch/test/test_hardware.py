@@ -15,7 +15,7 @@ from r3l_bringup.prepare import prepare
 from r3l_node.core.errors import ConfigError
 
 SMALL = ('monitor.goal_count=20', 'learner.capacity=1000')
-LEARNING = {'monitor', 'encoder', 'reward', 'learner', 'agent'}
+LEARNING = {'monitor', 'encoder', 'reward', 'learner', 'recorder', 'agent'}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import textwrap
 import time
 
 import pytest
+from r3l_bringup.graph import RESPAWN_LIMIT
 from r3l_bringup.process import Program, State
 from r3l_bringup.runner import Member, Runner
 
@@ -232,3 +233,32 @@ def test_nothing_is_left_when_the_runner_itself_is_killed(
     process.kill()
     process.wait(timeout=10)
     wait_until(lambda: not any(alive(pid) for pid in pids), timeout=5.0)
+
+
+def test_a_program_that_is_not_vital_is_given_up_and_not_waited_for(
+    program: ProgramMaker, tmp_path: Path
+) -> None:
+    broken = program('recorder', "raise SystemExit('no room')", vital=False)
+    end = program('end', END, after=('recorder',), ends_run=False, respawn=False, optional=True)
+
+    def stop(members: Mapping[str, Member]) -> None:
+        if members['recorder'].given_up and members['end'].process.state is State.ENDED:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    code, said, runner = run([broken, end], tmp_path, stop)
+    assert code == 128 + signal.SIGTERM
+    assert runner.members['recorder'].restarts == RESPAWN_LIMIT
+    gone = [line for line in said if line.endswith('; the run goes on without it')]
+    assert len(gone) == 1
+    assert 'no room' in gone[0]
+
+
+def test_bad_input_of_a_program_that_is_not_vital_does_not_end_the_run(
+    program: ProgramMaker, tmp_path: Path
+) -> None:
+    broken = program('recorder', 'raise SystemExit(2)', vital=False)
+    end = program('end', END, after=('recorder',), ends_run=True)
+    code, said, runner = run([broken, end], tmp_path)
+    assert code == 0
+    assert runner.members['recorder'].restarts == 0
+    assert 'the run goes on without it' in said[0]

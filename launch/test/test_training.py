@@ -10,7 +10,11 @@ import os
 import signal
 from typing import Any
 
+import numpy as np
 import pytest
+from r3l_bag.core.check import check
+from r3l_bag.core.experience import read_experience
+from r3l_bag.core.reader import Bag
 from r3l_bringup.evaluate import evaluate_run
 from r3l_bringup.graph import TRAIN
 from r3l_node.core.records import EVALUATION_KEYS, read_lines
@@ -95,6 +99,21 @@ def test_the_training_ends_with_its_records_and_a_report(training: Training) -> 
     assert f'| {KILLED} | -9 | 1 |' in report
     for picture in ('learning_curve.png', 'coverage.png', 'reconstructions.png'):
         assert (run / picture).exists(), picture
+
+
+def test_the_bag_holds_what_the_learner_was_given(training: Training) -> None:
+    assert check(training.run / 'bags').findings == []
+    bag, ring = read_experience(training.run), training.run / 'replay' / 'learner'
+    rows = int(np.load(ring / 'count.npy')[0])
+    assert rows == len(bag)
+    for name in ('sequence', 'image', 'action', 'previous_action', 'first', 'last', 'policy'):
+        stored = np.load(ring / f'{name}.npy')[:rows]
+        np.testing.assert_array_equal(getattr(bag, name), stored, name)
+    recorded = Bag(training.run)
+    assert recorded.find('ground_truth') is None
+    kept = {topic.lstrip('/') for topic in recorded.topics}
+    assert {'camera/image_raw', 'latent', 'reward', 'transition', 'reward/weights'} <= kept
+    assert recorded.config == (training.run / 'config.yaml').read_text(encoding='utf-8')
 
 
 def test_no_process_is_left(training: Training) -> None:

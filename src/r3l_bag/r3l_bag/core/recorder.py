@@ -120,7 +120,7 @@ class Recorder:
         }
 
     def _work(self) -> None:
-        self._resume()
+        self._resume(time.time_ns())
         closing = False
         while not closing:
             messages, closing = self._next()
@@ -153,9 +153,7 @@ class Recorder:
         if self._bag is not None and self._room() < self._config.min_free * _MEGABYTE:
             self._end(f'less than {self._config.min_free:g} MB are free')
         if self._bag is None:
-            # The message that ends the wait is among those that a new bag begins with, or lost:
-            # a chunk is not kept for long enough to matter.
-            self._resume()
+            self._resume(chunk[0][0])
         if self._bag is None:
             self.dropped += len(chunk)
             return
@@ -173,8 +171,12 @@ class Recorder:
         except OSError:
             return 0
 
-    def _resume(self) -> None:
-        """Begin a bag, if there is room for one."""
+    def _resume(self, first: int) -> None:
+        """
+        Begin a bag, if there is room for one.
+
+        :param first: log time of the first message that it is for [ns].
+        """
         config, now = self._config, time.monotonic()
         if now < self._retry_at:
             return
@@ -186,17 +188,18 @@ class Recorder:
             if self._free(self._bags) < needed:
                 self._complain(f'less than {config.min_free:g} MB are free')
                 return
-            self._begin(time.time_ns())
+            self._begin(first)
         except OSError as error:
             self._retry_at = now + config.retry_period
             self._end(_reason(error))
 
-    def _begin(self, now: int) -> None:
+    def _begin(self, first: int) -> None:
+        now = time.time_ns()
         self._bag = BagWriter(self._bags, self._content, self._limits, now)
         self.folder = self._bag.folder
         latched = [message for message in self._latched.values() if message is not None]
         if latched:
-            again = [(now, stamp, channel, data) for _, stamp, channel, data in latched]
+            again = [(first, stamp, channel, data) for _, stamp, channel, data in latched]
             self._bag.write(again, now)
         if self.bags:
             self._log(f'recording goes on in {self.folder}')
