@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 import os
 from pathlib import Path
+import shutil
 import sys
+import tempfile
 
 from launch import LaunchContext
 from launch.action import Action
@@ -19,7 +21,7 @@ from launch.actions import (
     SetEnvironmentVariable,
     Shutdown,
 )
-from launch.event_handlers import OnProcessExit, OnProcessIO
+from launch.event_handlers import OnProcessExit, OnProcessIO, OnShutdown
 from launch.events import Shutdown as ShutdownEvent
 from launch.events.process import ProcessExited, ProcessIO
 from launch_ros.actions import Node
@@ -27,7 +29,9 @@ from r3l_bringup import config
 from r3l_bringup.config import Request
 from r3l_bringup.domain import graph_environment
 from r3l_bringup.graph import NodeSpec, READY, RESPAWN_DELAYS, RESPAWN_LIMIT
-from r3l_bringup.prepare import lock, prepare, Run
+from r3l_bringup.prepare import lock, prepare
+from r3l_bringup.replay import plan, ReplayRequest
+from r3l_bringup.viewer import FOXGLOVE, VIEW
 
 
 def training_actions(context: LaunchContext) -> list[Action]:
@@ -61,7 +65,7 @@ def training_actions(context: LaunchContext) -> list[Action]:
         LogInfo(msg=f'run folder {run.folder}'),
         *(LogInfo(msg=line) for line in run.given),
         *_environment(),
-        *_graph_actions(run, run.graph),
+        *_graph_actions(run.config_file, run.graph),
     ]
 
 
@@ -83,6 +87,38 @@ def evaluation_actions(context: LaunchContext) -> list[Action]:
     return [ExecuteProcess(cmd=command, output='screen', on_exit=[Shutdown()])]
 
 
+def replay_actions(context: LaunchContext) -> list[Action]:
+    """
+    Return the nodes of the replay that the launch arguments ask for.
+
+    :raises ConfigError: one sentence, before anything starts.
+    """
+    given = context.launch_configurations
+    request = ReplayRequest(
+        Path(given['bag']).expanduser(),
+        float(given['rate']) if given['rate'] else None,
+        given['from'],
+        given['to'],
+        _several(given['nodes']),
+    )
+    chosen = plan(request)
+    folder = tempfile.mkdtemp(prefix='r3l_replay_')
+    return [
+        *_environment(),
+        *_graph_actions(chosen.write(Path(folder)), chosen.graph),
+        *(_viewer(chosen.run) if 'viewer' in request.nodes else ()),
+        RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: shutil.rmtree(folder))),
+    ]
+
+
+def _viewer(run: Path | None) -> list[Action]:
+    parameters = {VIEW: {'run': str(run)} if run is not None else {}, FOXGLOVE: {}}
+    return [
+        Node(package=s.package, executable=s.executable, name=s.name, parameters=[values])
+        for s, values in parameters.items()
+    ]
+
+
 def _environment() -> list[Action]:
     # The domain stays the user's: other tools of the machine shall see the graph.
     wanted = graph_environment(int(os.environ.get('ROS_DOMAIN_ID', '0')))
@@ -93,8 +129,8 @@ def _environment() -> list[Action]:
     ]
 
 
-def _graph_actions(run: Run, graph: tuple[NodeSpec, ...]) -> list[Action]:
-    nodes = {spec.name: _node(spec, run) for spec in graph}
+def _graph_actions(config_file: Path, graph: tuple[NodeSpec, ...]) -> list[Action]:
+    nodes = {spec.name: _node(spec, config_file) for spec in graph}
     actions: list[Action] = [nodes[spec.name] for spec in graph if not spec.after]
     waiting = [_StartWhenReady(spec, nodes) for spec in graph if spec.after]
     actions += [RegisterEventHandler(handler) for handler in waiting]
@@ -117,12 +153,12 @@ def _graph_actions(run: Run, graph: tuple[NodeSpec, ...]) -> list[Action]:
     return actions
 
 
-def _node(spec: NodeSpec, run: Run) -> Node:
+def _node(spec: NodeSpec, config_file: Path) -> Node:
     return Node(
         package=spec.package,
         executable=spec.executable,
         name=spec.name,
-        parameters=[str(run.config_file)],
+        parameters=[str(config_file)],
         output='screen' if spec.ends_run else 'log',
         respawn=spec.respawn and not spec.ends_run,
         respawn_delay=RESPAWN_DELAYS[0],

@@ -92,8 +92,10 @@ def plan(request: ReplayRequest) -> Plan:
     for option, text in (('--from', request.start), ('--to', request.stop)):
         if text:
             parse_moment(text, bag.start, bag.end, option)
-    chosen = [name for name in request.nodes or NODES[:2] if name in NODES[:2]]
-    viewed = request.port is not None
+    # The viewer comes beside the usual nodes unless others are named.
+    named = [name for name in request.nodes if name != 'viewer']
+    chosen = [name for name in named or NODES[:2] if name in NODES[:2]]
+    viewed = request.port is not None or 'viewer' in request.nodes
     rate = request.rate if request.rate is not None else float(viewed or not chosen)
     if rate == 0.0 and not chosen:
         raise ConfigError('--rate is 0: expected more than that where no node answers')

@@ -235,4 +235,7 @@ class Playback:
         self.finished = True
 
     def _name(self, message: Message) -> str:
-        return self._names.setdefault(message.topic, relative_name(message.topic))
+        name = self._names.get(message.topic)
+        if name is None:
+            name = self._names[message.topic] = relative_name(message.topic)
+        return name
