@@ -15,6 +15,8 @@ from typing import Any
 from builtin_interfaces.msg import Time
 import numpy as np
 import pytest
+from r3l_bringup import config
+from r3l_bringup.config import Request
 from r3l_bringup.core.view_topics import VIEW_TOPICS
 from r3l_bringup.nodes.foxglove_node import FoxgloveNode
 from r3l_bringup.nodes.view_node import ViewNode
@@ -140,6 +142,26 @@ def test_the_view_shows_what_the_graph_says(goals: Path) -> None:
 
         nodes.spin_until(gone, 20.0)
         nodes.spin_until(lambda: watcher.at_limits() == [], 20.0)
+
+
+def test_the_limits_are_those_of_the_run_and_goals_that_are_gone_stop_nothing(
+    tmp_path: Path,
+) -> None:
+    values = config.resolve(Request())
+    values['agent']['joint_low'] = [0.5 * low for low in JOINT_LOW]
+    values['reward']['goals'] = str(tmp_path / 'gone')
+    (tmp_path / 'config.yaml').write_text(config.dump(values), encoding='utf-8')
+    with graph({'view': {'run': str(tmp_path), 'rate': 30.0}}) as nodes:
+        nodes.add(ViewNode())
+        watcher = Watcher(nodes)
+        joints = watcher.probe.create_publisher(JointState, 'joint_states', qos.SENSOR)
+        at = [0.5 * JOINT_LOW[0]] + [0.0] * (len(JOINT_NAMES) - 1)
+
+        def marked() -> bool:
+            joints.publish(JointState(name=JOINT_NAMES, position=at))
+            return watcher.at_limits() == [Marker.ADD]
+
+        nodes.spin_until(marked, 20.0)
 
 
 class Viewer:

@@ -83,18 +83,22 @@ class ViewNode(Node):
 
     def _read_run(self) -> Any:
         """Take the limits of the run; return its goal images, None if there are none."""
-        folder = self._config.goals
-        if self._config.run:
-            values = config.load(Path(self._config.run) / 'config.yaml')
-            agent = values.get('agent', {})
-            names, low, high = (
-                agent.get(f'joint_{what}', ()) for what in ('names', 'low', 'high')
-            )
-            self._limits = dict(zip(names, zip(low, high, strict=True), strict=True))
-            folder = folder or values.get('reward', {}).get('goals', '')
-        if not folder:
+        given = self._config.goals
+        if not self._config.run:
+            return _goal_images(Path(given)) if given else None
+        run = Path(self._config.run)
+        values = config.load(run / 'config.yaml')
+        agent = values.get('agent', {})
+        names, low, high = (agent.get(f'joint_{what}', ()) for what in ('names', 'low', 'high'))
+        self._limits |= dict(zip(names, zip(low, high, strict=True), strict=True))
+        if given:
+            return _goal_images(Path(given))
+        kept = run / 'goals'  # the folder of the run may have been moved since
+        try:
+            return _goal_images(kept if kept.is_dir() else Path(values['reward']['goals']))
+        except (ConfigError, KeyError) as error:
+            self.get_logger().warning(f'no nearest goal: {error}')
             return None
-        return load_goals(folder, read_image(image_files(folder)[0]).shape[0])
 
     def _subscribe(self) -> None:
         subscribe = self.create_subscription
@@ -171,6 +175,11 @@ class ViewNode(Node):
             self.get_logger().error(f'no nearest goal: {error}', throttle_duration_sec=10.0)
             return
         self._nearest.publish(image_message(self._goals.goals[number], latent.header))
+
+
+def _goal_images(folder: Path) -> Any:
+    """Read goal images of any size, all of one; shape (count, height, width, 3)."""
+    return load_goals(folder, read_image(image_files(folder)[0]).shape[0])
 
 
 def main(args: Sequence[str] | None = None) -> None:
