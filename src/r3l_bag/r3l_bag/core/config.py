@@ -16,7 +16,7 @@ class RecorderConfig:
     enabled: bool = parameter(True, 'whether the run is recorded')
     pace: str = parameter('lockstep', 'clock of the simulation', choices=('lockstep', 'realtime'))
     level_lockstep: int = parameter(1, 'zstd level in lockstep', range=(1, 22))
-    level_realtime: int = parameter(12, 'zstd level in real time', range=(1, 22))
+    level_realtime: int = parameter(15, 'zstd level in real time', range=(1, 22))
     chunk_period: float = parameter(
         0.85, 'time after which a chunk is written at the latest [s]', range=(0.05, 60.0)
     )
