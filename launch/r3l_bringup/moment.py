@@ -77,7 +77,7 @@ def moment_of(bag: Bag, time: int) -> Moment:
     return Moment(
         time=images[stamp].time,
         stamp=stamp,
-        pixels=pixels_of(bag.decode(images[stamp])),
+        pixels=pixels_of(bag.decode(images[stamp])).copy(),
         latent=found('latent'),
         reward=found('reward'),
         before=found('reward', -1),
