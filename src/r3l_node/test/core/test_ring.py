@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from r3l_node.core.ring import MappedRing, RingError
+from r3l_node.core.ring import MappedRing, RingError, stored_capacity
 
 FIELDS = {'image': ((2, 2), np.uint8), 'reward': ((), np.float32)}
 
@@ -34,6 +34,36 @@ def test_the_ring_holds_the_last_rows(capacity: int, appended: int) -> None:
     for value in (appended, appended - capacity - 1):
         with pytest.raises(IndexError):
             ring.slot(value)
+
+
+def columns(first: int, count: int) -> dict[str, np.ndarray]:
+    rows = [row(value) for value in range(first, first + count)]
+    return {name: np.array([one[name] for one in rows], FIELDS[name][1]) for name in FIELDS}
+
+
+def test_many_rows_at_once_are_those_appended_one_by_one(tmp_path: Path) -> None:
+    one_by_one, at_once = (MappedRing(tmp_path / name, 5, FIELDS) for name in ('one', 'all'))
+    for value in range(5):
+        one_by_one.append(**row(value))
+    at_once.extend(**columns(0, 2))
+    at_once.extend(**columns(2, 3))
+    assert stored_capacity(tmp_path / 'all') == len(at_once) == 5
+    for name in FIELDS:
+        assert np.array_equal(at_once.arrays[name], one_by_one.arrays[name]), name
+
+
+def test_rows_that_do_not_fit_are_refused_whole(tmp_path: Path) -> None:
+    ring = MappedRing(None, 3, FIELDS)
+    ring.extend(**columns(0, 1))
+    with pytest.raises(ValueError, match='3 more rows: expected 2 at most'):
+        ring.extend(**columns(0, 3))
+    with pytest.raises(ValueError, match=r"'reward' has shape \(2, 1\): expected \(2,\)"):
+        ring.extend(**columns(0, 2) | {'reward': np.zeros((2, 1))})
+    with pytest.raises(ValueError, match=r"columns of \['image'\]: expected"):
+        ring.extend(image=columns(0, 2)['image'])
+    assert ring.count == 1
+    with pytest.raises(RingError, match=r'holds no ring: header\.json cannot be read'):
+        stored_capacity(tmp_path)
 
 
 def test_rows_are_there_after_opening_again(tmp_path: Path) -> None:
