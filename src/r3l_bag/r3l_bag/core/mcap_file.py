@@ -20,6 +20,7 @@ from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
 from r3l_bag.core.chunk import message_index, Packed
 from r3l_bag.core.scan import MAGIC, RECORD
+from r3l_node.core.files import mark_written
 
 LIBRARY = 'r3l_bag'
 PROFILE = 'ros2'
@@ -67,6 +68,7 @@ class McapFile:
         self._descriptor = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644
         )
+        mark_written(self._descriptor)
         self.size = 0
         try:
             self._write(self._beginning(metadata, attachments, time))

@@ -13,8 +13,9 @@ from r3l_bag.core.mcap_file import McapFile, Topic
 from r3l_bag.core.metadata import FileFacts, metadata_text, NAME
 from r3l_bag.core.reader import bag_files
 from r3l_bag.core.scan import BrokenError, Place, read_place, Scan, scan
+from r3l_bag.core.writer import RESERVE_NAME
 from r3l_node.core.errors import ConfigError
-from r3l_node.core.files import sync_folder, write_atomic
+from r3l_node.core.files import is_written, sync_folder, write_atomic
 
 # What a damaged file is kept as if its copy may lack more than a torn end.
 DAMAGED = '.damaged'
@@ -37,7 +38,9 @@ def repair(path: Path) -> list[str]:
         for file in files:
             done += _repair_file(file)
         for folder in dict.fromkeys(file.parent for file in files):
-            done += _describe(folder, [file for file in files if file.parent == folder])
+            if not any(is_written(file) for file in files if file.parent == folder):
+                done += _describe(folder, [file for file in files if file.parent == folder])
+                (folder / RESERVE_NAME).unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f'{path} cannot be repaired: {error}') from error
     return done
@@ -47,6 +50,8 @@ def _repair_file(path: Path) -> list[str]:
     found = scan(path)
     if found.whole:
         return []
+    if is_written(path):
+        return [f'{path.name} is left as it is: it is being recorded']
     if not found.data_end:
         return [f'{path.name} is left as it is: {found.problem}']
     part = path.with_name(f'{path.name}.part')

@@ -19,6 +19,7 @@ import zlib
 from mcap import records
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
+from r3l_node.core.files import is_written
 import zstandard
 
 MAGIC = b'\x89MCAP0\r\n'
@@ -117,7 +118,8 @@ def _walk(file: BinaryIO, found: Scan) -> None:
         file.seek(end)
     if not found.whole:
         found.cut = True
-        found.problem = f'it was cut: its last complete record ends at byte {found.data_end}'
+        why = 'it is being recorded' if is_written(found.path) else 'it was cut'
+        found.problem = f'{why}: its last complete record ends at byte {found.data_end}'
 
 
 def _take(file: BinaryIO, found: Scan, opcode: int, offset: int, end: int) -> None:

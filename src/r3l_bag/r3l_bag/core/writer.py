@@ -19,7 +19,7 @@ import zstandard
 
 # Room for the summaries of files that are closed when the disk is full [byte].
 RESERVE = 1 << 20
-_RESERVE_NAME = '.reserve'
+RESERVE_NAME = '.reserve'
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class BagWriter:
         self._closed: list[FileFacts] = []
         self.bytes_before = 0  # in files that are closed
         try:
-            (self.folder / _RESERVE_NAME).write_bytes(os.urandom(RESERVE))
+            (self.folder / RESERVE_NAME).write_bytes(os.urandom(RESERVE))
             self._file: McapFile | None = self._open(time)
         except OSError:
             self._free_reserve()
@@ -139,7 +139,7 @@ class BagWriter:
 
     def _free_reserve(self) -> None:
         with contextlib.suppress(OSError):
-            (self.folder / _RESERVE_NAME).unlink(missing_ok=True)
+            (self.folder / RESERVE_NAME).unlink(missing_ok=True)
 
 
 def _new_folder(bags: Path, time: int) -> Path:

@@ -15,7 +15,7 @@ from r3l_bag.core.check import check, table
 from r3l_bag.core.reader import Bag
 from r3l_bag.core.repair import DAMAGED, repair
 from r3l_bag.core.scan import RawMessage, scan
-from r3l_bag.core.writer import Limits
+from r3l_bag.core.writer import BagWriter, Content, Limits, RESERVE_NAME
 from r3l_node.core.errors import ConfigError
 from rosbags.highlevel import AnyReader
 import yaml
@@ -140,6 +140,32 @@ def test_a_cut_bag_can_be_repaired(tmp_path: Path, messages: Any, write: Write) 
     with AnyReader([folder]) as other:
         assert other.message_count == len(before)
     assert repair(folder) == []
+
+
+def test_a_bag_that_is_being_recorded_is_left_alone(
+    tmp_path: Path, messages: Any, content: Content
+) -> None:
+    writer = BagWriter(tmp_path, content, Limits(10**9, 10**15, 3), SECOND)
+    row = messages.row(60)
+    writer.write(row[:60], row[59][0])
+    (file,) = Bag(tmp_path).files
+    before = file.stat().st_ino
+    assert repair(tmp_path) == [f'{file.name} is left as it is: it is being recorded']
+    assert any('it is being recorded' in sentence for sentence in check(tmp_path).findings)
+    writer.write(row[60:], row[-1][0])
+    assert read(tmp_path) == plain(row)
+    assert file.stat().st_ino == before
+    writer.close()
+    assert repair(tmp_path) == []
+
+
+def test_repair_of_a_killed_bag_frees_the_reserve(
+    tmp_path: Path, messages: Any, write: Write
+) -> None:
+    folder = write(tmp_path, messages.row(30)).folder
+    (folder / RESERVE_NAME).write_bytes(b'kept back')
+    repair(tmp_path)
+    assert sorted(path.suffix for path in folder.iterdir()) == ['.mcap', '.yaml']
 
 
 def test_a_broken_chunk_is_left_out_and_named(tmp_path: Path, messages: Any, write: Write) -> None:

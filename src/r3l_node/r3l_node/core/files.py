@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that are either whole or absent, and folders that one process has."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -58,3 +59,31 @@ def lock_folder(folder: Path, expected: str) -> int:
         os.close(descriptor)
         raise ConfigError(f'{folder} is in use: expected {expected}') from None
     return descriptor
+
+
+def mark_written(descriptor: int) -> None:
+    """
+    Say of a file that it is being written, as long as it is open.
+
+    :param descriptor: of the file; a file system without locks is let be.
+    """
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_written(path: Path) -> bool:
+    """
+    Tell whether a process said with :func:`mark_written` that it writes a file, and still does.
+
+    :param path: of the file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
