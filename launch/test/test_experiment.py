@@ -13,6 +13,7 @@ import pytest
 from r3l_bringup.experiment.description import check, Experiment, find, PlannedRun, read
 from r3l_bringup.experiment.figures import crossing, figures
 from r3l_bringup.experiment.jobs import job
+from r3l_bringup.experiment.maps import coverage
 from r3l_bringup.experiment.plots import seed_count
 from r3l_bringup.experiment.state import ExperimentFolder, RunState
 from r3l_bringup.experiment.summary import curve, mean, variants
@@ -250,6 +251,15 @@ def test_a_label_counts_the_seeds_that_were_evaluated(tmp_path: Path) -> None:
     ]
     (group,) = variants(found)
     assert seed_count(group) == '1 seed'
+
+
+@pytest.mark.parametrize('panels', [1, 3, 4])
+def test_a_map_is_drawn_for_any_number_of_variants(tmp_path: Path, panels: int) -> None:
+    run = described(tmp_path).runs[0]
+    write_run(tmp_path / run.name, run, [0.0, 0.4], finished=True)
+    group = variants([figures(run, RunState.FINISHED, tmp_path / run.name)])
+    (file,) = coverage(group * panels, tmp_path / 'map.png')
+    assert file.stat().st_size > 5_000
 
 
 def rows(path: Path) -> list[Mapping[str, str]]:

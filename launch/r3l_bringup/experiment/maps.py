@@ -112,11 +112,12 @@ def _figure(panels: Sequence[_Panel], file: Path) -> None:
         rows, columns, figsize=(3.1 * columns + 1.0, 2.4 * rows + 0.3), sharex=True, sharey=True,
         squeeze=False, layout='constrained',
     )  # fmt: skip
-    for axes in grid.flat[len(panels) :]:
+    used, spare = grid.flat[: len(panels)], grid.flat[len(panels) :]
+    for axes in spare:
         axes.remove()
     # One bin with nearly everything must not make all others dark.
     top = float(np.quantile(np.concatenate([panel.shares.ravel() for panel in panels]), 0.99))
-    for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
+    for index, (axes, panel) in enumerate(zip(used, panels, strict=True)):
         mesh = panel.draw(axes, max(top, 1e-6))
         axes.label_outer()
         if index + columns >= len(panels):  # nothing is below
@@ -125,6 +126,6 @@ def _figure(panels: Sequence[_Panel], file: Path) -> None:
     if panels[0].is_plane:
         grid.flat[0].invert_yaxis()
     of = 'the control steps' if panels[0].is_plane else f'each {panels[0].block:,} env steps'
-    figure.colorbar(mesh, ax=grid, label=f'share of {of}', extend='max', shrink=0.8)
+    figure.colorbar(mesh, ax=list(used), label=f'share of {of}', extend='max', shrink=0.8)
     figure.suptitle(panels[0].task, fontsize=11)
     save(figure, file)
