@@ -104,6 +104,11 @@ class Recorder:
         return not self._thread.is_alive()
 
     @property
+    def alive(self) -> bool:
+        """Whether anything that is added now will be written, or counted as dropped."""
+        return self._thread.is_alive()
+
+    @property
     def size(self) -> int:
         """Bytes written so far, in all bags."""
         bag = self._bag

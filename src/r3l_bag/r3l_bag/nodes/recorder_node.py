@@ -75,6 +75,12 @@ class RecorderNode(Node):
         self.recorder.start()
 
     def _poll(self) -> None:
+        if not self.recorder.alive:
+            # Started again, the node records; going on like this it would only look as if.
+            raise RuntimeError('the thread that writes the bag has ended')
+        self._take()
+
+    def _take(self) -> None:
         for intake in self._intakes:
             self.recorder.add(intake.take())
         if time.monotonic() >= self._next_policy:
@@ -91,7 +97,7 @@ class RecorderNode(Node):
     def close(self) -> None:
         """Take what has come, the last policy too, and close the bag."""
         self._next_policy = 0.0
-        self._poll()
+        self._take()
         if not self.recorder.close(STOP_TIMEOUT):
             self.get_logger().error('the bag was not closed in time; r3l bag repair mends it')
         for intake in (*self._intakes, self._policy):

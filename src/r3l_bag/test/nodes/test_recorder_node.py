@@ -32,6 +32,20 @@ def test_a_recorder_without_a_run_says_so() -> None:
         RecorderNode()
 
 
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnhandledThreadExceptionWarning')
+def test_a_recorder_whose_thread_is_dead_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'config.yaml').write_text(yaml.safe_dump(CONFIG), encoding='utf-8')
+    with graph({'recorder': {'run': str(tmp_path), 'min_free': 0.0}}) as live:
+        node = live.add(RecorderNode())
+        # No OSError: nothing that a recorder knows how to go on from.
+        monkeypatch.setattr(node.recorder, '_record', lambda chunk: 1 // 0)
+        node.recorder.add([(1, 1, 1, b'')])
+        with pytest.raises(RuntimeError, match='has ended'):
+            live.spin_until(lambda: False, TIMEOUT)
+
+
 def test_what_is_published_is_in_the_bag(tmp_path: Path) -> None:
     (tmp_path / 'config.yaml').write_text(yaml.safe_dump(CONFIG), encoding='utf-8')
     values = {'run': str(tmp_path), 'min_free': 0.0, 'chunk_period': 0.2}
