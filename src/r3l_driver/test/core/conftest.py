@@ -2,7 +2,6 @@
 """The far end of a bus: one that answers by a script, and emulated servos."""
 
 from collections.abc import Callable, Iterator
-import contextlib
 import heapq
 import os
 import select
@@ -38,6 +37,7 @@ class ScriptedPeer:
         self.path = os.ttyname(self._slave)
         self._wake_out, self._wake_in = os.pipe()
         self._due: list[tuple[float, int, bytes]] = []
+        self._vanishing, self._vanished = threading.Lock(), False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -47,17 +47,19 @@ class ScriptedPeer:
 
     def vanish(self) -> None:
         """Go as an adapter does that is unplugged."""
-        os.write(self._wake_in, b'\0')
-        self._thread.join()
-        for descriptor in (self._master, self._slave, self._wake_in, self._wake_out):
-            with contextlib.suppress(OSError):
+        with self._vanishing:
+            if self._vanished:
+                return
+            os.write(self._wake_in, b'\0')
+            self._thread.join()
+            # Each once: a number that is free may be that of another file a moment later.
+            for descriptor in (self._master, self._slave, self._wake_in, self._wake_out):
                 os.close(descriptor)
-        self._wake_in = -1
+            self._vanished = True
 
     def close(self) -> None:
-        """Stop; harmless when it has vanished."""
-        if self._wake_in >= 0:
-            self.vanish()
+        """Stop; harmless when it has vanished, and while it vanishes in another thread."""
+        self.vanish()
 
     def _run(self) -> None:
         decoder = Decoder()
