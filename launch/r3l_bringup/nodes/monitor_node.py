@@ -34,6 +34,7 @@ from rclpy.signals import SignalHandlerOptions
 
 # Deeper than the publishers': messages wait here for half a second.
 METRICS_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+_IDLE = 2  # looks in a row that find nothing, after which there is nothing
 SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')
 
 
@@ -191,16 +192,24 @@ class MonitorNode(Node):
         self._safety.write(line)
 
 
-def _watch(node: MonitorNode, period: float, stop: threading.Event) -> bool:
-    """Handle what has come twice a second, not one by one: the monitor must cost nothing."""
+def watch(node: MonitorNode, period: float, stop: threading.Event) -> bool:
+    """
+    Handle what has come twice a second, not one by one: the monitor must cost nothing.
+
+    :param period: of the looks [s].
+    :param stop: ends it.
+    :return: whether the run is over.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         while not stop.wait(period):
-            before = -1
-            while node.handled != before:
+            idle = 0
+            # An executor that has given one message of each topic first says that there is none.
+            while idle < _IDLE:
                 before = node.handled
                 executor.spin_once(timeout_sec=0)
+                idle = 0 if node.handled != before else idle + 1
             if node.update():
                 return True
     finally:
@@ -228,7 +237,7 @@ def main(args: Sequence[str] | None = None) -> None:
     try:
         node = MonitorNode()
         node.get_logger().info('ready')
-        over = _watch(node, 1.0 / node.get_parameter('status_rate').value, stop)
+        over = watch(node, 1.0 / node.get_parameter('status_rate').value, stop)
         node.close()
         if over:
             _report(node)
