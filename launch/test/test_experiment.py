@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from r3l_bringup.experiment.description import check, Experiment, find, PlannedRun, read
 from r3l_bringup.experiment.figures import crossing, figures
 from r3l_bringup.experiment.jobs import job
-from r3l_bringup.experiment.maps import coverage
+from r3l_bringup.experiment.maps import coverage, whole_blocks
 from r3l_bringup.experiment.plots import seed_count
 from r3l_bringup.experiment.state import ExperimentFolder, RunState
 from r3l_bringup.experiment.summary import curve, mean, variants
@@ -260,6 +261,13 @@ def test_a_map_is_drawn_for_any_number_of_variants(tmp_path: Path, panels: int) 
     group = variants([figures(run, RunState.FINISHED, tmp_path / run.name)])
     (file,) = coverage(group * panels, tmp_path / 'map.png')
     assert file.stat().st_size > 5_000
+
+
+def test_a_block_of_few_steps_at_the_end_is_not_drawn() -> None:
+    block = np.full(4, 25.0)
+    assert whole_blocks(np.array([block, block, block / 100]), 100) == 2
+    assert whole_blocks(np.array([block, block]), 100) == 2
+    assert whole_blocks(np.array([block / 100]), 100) == 1
 
 
 def rows(path: Path) -> list[Mapping[str, str]]:

@@ -69,7 +69,7 @@ class _Panel:
             shape = [len(axis['edges']) - 1 for axis in self.axes]
             self.shares = np.mean([_share(one.sum(axis=0)) for one in counts], 0).reshape(shape)
         else:
-            longest = max(len(one) for one in counts)
+            longest = max(whole_blocks(one, self.block) for one in counts)
             rows = [
                 np.mean([_share(one[i]) for one in counts if len(one) > i], axis=0)
                 for i in range(longest)
@@ -93,6 +93,16 @@ class _Panel:
         axes.xaxis.set_major_locator(MaxNLocator(4))
         edges = self.axes[0]['edges']
         return axes.pcolormesh(steps, edges, self.shares.T, **look)
+
+
+def whole_blocks(counts: Counts, steps: int) -> int:
+    """
+    Count the blocks, without a last one of too few steps to show where the object is.
+
+    :param counts: visits of each bin in each block, shape (blocks, bins).
+    :param steps: env steps of a whole block.
+    """
+    return len(counts) - (len(counts) > 1 and bool(counts[-1].sum() < steps / 2))
 
 
 def _share(counts: Counts) -> Counts:
