@@ -12,8 +12,9 @@ from r3l_bag.core.answers import stamp_of
 from r3l_bag.core.moment import date_text, NANO
 from r3l_bag.core.names import IMAGE, relative_name
 from r3l_bag.core.reader import Bag, Message
-from r3l_bringup.recorded import phase_name, pixels_of
+from r3l_bringup.recorded import pixels_of
 from r3l_node.core.errors import ConfigError
+from r3l_node.core.status import phase_name
 
 # An image is looked for so long before and after a moment; its answers are within.
 REACH = 60 * NANO

@@ -84,12 +84,6 @@ def _rounded(limits: Iterable[float]) -> list[float]:
     return [round(float(value), DECIMALS) for value in limits]
 
 
-def _connected(found: Experience) -> NDArray[np.bool_]:
-    """Tell for each row but the first whether it follows the row before; shape (n - 1,)."""
-    together: NDArray[np.bool_] = found.sequence[1:] == found.sequence[:-1] + 1
-    return together & ~found.first[1:] & ~found.last[:-1]
-
-
 def write_prior(found: Sequence[Experience], paths: Sequence[str], values: Values,
                 folder: Path) -> None:  # fmt: skip
     """
@@ -112,7 +106,7 @@ def write_prior(found: Sequence[Experience], paths: Sequence[str], values: Value
     replay = Replay(folder / RING, rows, learner['image_size'], latents, len(joints.low))
     before = -2
     for one in found:
-        connected = _connected(one)
+        connected = one.connected
         # Numbered anew, with a gap wherever a row does not lead to the next one.
         sequence = np.cumsum(np.append(before + 2, np.where(connected, 1, 2)))
         before = int(sequence[-1])

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from r3l_bag.core.answers import stamp_of
+from r3l_bag.core.experience import image_pixels
 from r3l_bag.core.names import IMAGE, REWARD
 from r3l_bag.core.reader import Bag, Message
-from r3l_node.core.errors import ConfigError
-from r3l_node.core.status import PHASES
-
-_CHANNELS = {'rgb8': 3, 'bgr8': 3}
+from r3l_node.core.status import phase_name, PHASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +57,6 @@ def _phases(bag: Bag, times: NDArray[np.int64], start: int, stop: int) -> list[s
     return [what[row] for row in rows]
 
 
-def phase_name(phase: int) -> str:
-    """
-    Return a phase of ``agent/status`` as a word.
-
-    :param phase: a constant of AgentStatus.
-    """
-    return PHASES[phase] if 0 <= phase < len(PHASES) else PHASES[0]
-
-
 def pictures(bag: Bag, start: int, stop: int) -> Iterator[tuple[Message, NDArray[np.uint8]]]:
     """
     Read the images of a part of a bag.
@@ -88,11 +77,4 @@ def pixels_of(image: Any) -> NDArray[np.uint8]:
     :return: shape (height, width, 3).
     :raises ConfigError: for another encoding or parts that do not fit together.
     """
-    if image.encoding not in _CHANNELS:
-        raise ConfigError(f"image encoding is '{image.encoding}': expected rgb8 or bgr8")
-    height, width, step = int(image.height), int(image.width), int(image.step)
-    data = np.frombuffer(image.data, np.uint8)
-    if step < 3 * width or data.size != height * step or not data.size:
-        raise ConfigError(f'image has {data.size} bytes: expected {height * step}')
-    pixels = data.reshape(height, step)[:, : 3 * width].reshape(height, width, 3)
-    return pixels[..., ::-1] if image.encoding == 'bgr8' else pixels
+    return image_pixels(image, None)

@@ -17,11 +17,10 @@ from r3l_bag.core.moment import parse_moment
 from r3l_bag.core.names import WEIGHTS
 from r3l_bag.core.reader import Bag
 from r3l_bringup.domain import graph_environment, run_domain
-from r3l_bringup.graph import node, NodeSpec, ros_arguments
-from r3l_bringup.paths import command
-from r3l_bringup.process import Program
+from r3l_bringup.graph import node, NodeSpec
 from r3l_bringup.runner import Member, Runner
 from r3l_bringup.terminal import Terminal
+from r3l_bringup.train import programs
 from r3l_bringup.viewer import check_viewer, how_to_look, viewer_programs
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.weights import unpack
@@ -164,15 +163,15 @@ def replay(request: ReplayRequest) -> int:
     chosen = plan(request)
     folder = Path(tempfile.mkdtemp(prefix='r3l_replay_'))
     config_file = chosen.write(folder)
-    programs = [_program(spec, config_file) for spec in chosen.graph]
+    started = programs(config_file, chosen.graph)
     if request.port is not None:
-        programs += viewer_programs(chosen.run, request.port)
+        started += viewer_programs(chosen.run, request.port)
         print(how_to_look(request.port), flush=True)
     events: list[str] = []
     with run_domain() as domain, _Screen() as screen:
         environment = graph_environment(domain)
         print(f'ROS_DOMAIN_ID={environment["ROS_DOMAIN_ID"]}', flush=True)
-        code = Runner(programs, folder, environment, screen.tick, events.append).run()
+        code = Runner(started, folder, environment, screen.tick, events.append).run()
     if not (folder / RESULT).exists():
         print('\n'.join(events), file=sys.stderr)
         if code < 128:
@@ -182,16 +181,6 @@ def replay(request: ReplayRequest) -> int:
     print('\n'.join(result['lines']))
     shutil.rmtree(folder)
     return 0 if result['good'] else 1
-
-
-def _program(spec: NodeSpec, config_file: Path) -> Program:
-    return Program(
-        name=spec.name,
-        command=[*command(spec), *ros_arguments(spec, str(config_file))],
-        after=spec.after,
-        respawn=spec.respawn,
-        ends_run=spec.ends_run,
-    )
 
 
 class _Screen(Terminal):

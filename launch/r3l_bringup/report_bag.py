@@ -16,11 +16,10 @@ from r3l_bringup.report_night import (
     Holds,
     Night,
     read_night,
-    SAFETY_STATES,
     Span,
 )
 from r3l_node.core.records import read_lines
-from r3l_node.core.status import PHASES
+from r3l_node.core.status import phase_name, safety_name
 
 _GROWING = 10.0  # [s] since a file was written: its recorder is still at it, and it has no end
 _SILENT = 10.0  # [s] without a word of the agent: it is not moving the hand
@@ -110,7 +109,7 @@ class _Told:
 
     def phase(self, moment: float, status: Any) -> None:
         """Take a status of the agent."""
-        name = PHASES[status.phase] if status.phase < len(PHASES) else PHASES[0]
+        name = phase_name(status.phase)
         if self._phase is not None and moment - self._heard > _SILENT:
             self._end_phase(self._heard)
             self.phases.append(Span(self._heard, moment, 'waiting'))
@@ -124,9 +123,7 @@ class _Told:
 
     def safety(self, moment: float, state: Any) -> None:
         """Take a state of the driver."""
-        known = state.state < len(SAFETY_STATES)
-        name = SAFETY_STATES[state.state] if known else SAFETY_STATES[0]
-        self.holds.take(moment, name, str(state.code))
+        self.holds.take(moment, safety_name(state.state), str(state.code))
         self._last = moment
 
     def close(self) -> None:

@@ -13,11 +13,10 @@ import numpy as np
 from r3l_bringup.report_clock import Clock, from_events
 from r3l_bringup.report_coverage import coverage_of
 from r3l_node.core.records import MOVING, read_lines
-from r3l_node.core.status import read_status
+from r3l_node.core.status import read_status, SAFETY_STATES
 
 SUCCESS = 0.5  # probability at the end of an episode from which it counts as a success
 KINDS = ('random', 'task', 'perturbation')
-SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')  # worse and worse
 CLEARED = 'fault cleared by a person'
 _PROBABILITIES = ('rollout/final_probability_', 'rollout/success_probability_')
 _PAUSE = 5.0  # times the usual length of an episode: something else happened in between

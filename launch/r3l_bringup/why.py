@@ -18,6 +18,7 @@ from r3l_bringup.moment import Moment, moment_of
 from r3l_bringup.replay import run_of
 from r3l_bringup.why_plot import draw, Picture
 from r3l_node.core.files import write_atomic
+from r3l_node.core.status import SAFETY_STATES
 from r3l_reward.core.goals import load_goals
 from r3l_reward.core.vice.model import log_sigmoid
 import torch
@@ -25,7 +26,6 @@ import torch
 NEAREST = 5
 REPORT, PLOT = 'why.md', 'why.png'
 POLICIES = ('unspecified', 'random motion', 'the task policy', 'the perturbation controller')
-SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')
 
 Array = NDArray[np.float32]
 

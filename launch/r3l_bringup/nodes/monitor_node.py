@@ -16,10 +16,11 @@ from r3l_msgs.msg import AgentStatus, Evaluation, LearnerStatus, Metrics, Safety
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.records import JsonLines, read_lines, Scalars
 from r3l_node.core.status import (
-    PHASES,
+    phase_name,
     plain_line,
     RateMeter,
     read_status,
+    safety_name,
     Status,
     take_scalars,
     write_status,
@@ -35,7 +36,6 @@ from rclpy.signals import SignalHandlerOptions
 # Deeper than the publishers': messages wait here for half a second.
 METRICS_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 _IDLE = 2  # looks in a row that find nothing, after which there is nothing
-SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')
 
 
 class MonitorNode(Node):
@@ -143,7 +143,7 @@ class MonitorNode(Node):
 
     def _on_agent(self, msg: AgentStatus) -> None:
         self.handled += 1
-        self.status.phase = PHASES[msg.phase] if msg.phase < len(PHASES) else PHASES[0]
+        self.status.phase = phase_name(msg.phase)
         self.status.episode = msg.episode
         self.status.env_steps = msg.env_steps
         self.status.policy_version = msg.policy_version
@@ -180,11 +180,10 @@ class MonitorNode(Node):
         if self._safety is None or seen == self._safety_seen:
             return
         self._safety_seen = seen
-        known = msg.state < len(SAFETY_STATES)
         line = {
             'since': round(since, 4),
             'wall_s': round(time.monotonic() - self._begun, 2),
-            'state': SAFETY_STATES[msg.state] if known else SAFETY_STATES[0],
+            'state': safety_name(msg.state),
             'code': msg.code,
             'reason': msg.reason,
             'interruptions': msg.interruptions,

@@ -58,10 +58,15 @@ class Experience:
         return len(self.sequence)
 
     @property
+    def connected(self) -> NDArray[np.bool_]:
+        """Whether each row but the first follows the row before, shape (n - 1,)."""
+        together: NDArray[np.bool_] = self.sequence[1:] == self.sequence[:-1] + 1
+        return together & ~self.first[1:] & ~self.last[:-1]
+
+    @property
     def transitions(self) -> int:
         """Number of pairs of rows that are a transition."""
-        together = self.sequence[1:] == self.sequence[:-1] + 1
-        return int((together & ~self.first[1:] & ~self.last[:-1]).sum())
+        return int(self.connected.sum())
 
 
 class _Columns:
@@ -180,7 +185,7 @@ def _row(row: Any, message: Message, robot: Robot, path: Path) -> dict[str, Any]
     }
 
 
-def image_pixels(image: Any, size: int | None, where: str) -> NDArray[np.uint8]:
+def image_pixels(image: Any, size: int | None, where: str = 'image') -> NDArray[np.uint8]:
     """
     Return the pixels of a decoded ``sensor_msgs/msg/Image``.
 
@@ -191,11 +196,11 @@ def image_pixels(image: Any, size: int | None, where: str) -> NDArray[np.uint8]:
     :raises ConfigError: if it does not fit.
     """
     if image.encoding not in ('rgb8', 'bgr8'):
-        raise ConfigError(f"{where} has encoding '{image.encoding}': expected rgb8 or bgr8")
+        raise ConfigError(f"{where}: encoding is '{image.encoding}': expected rgb8 or bgr8")
     height, width, step = image.height, image.width, image.step
     if size is not None and (height, width) != (size, size):
         raise ConfigError(f'{where} has {height}x{width} pixels: expected {size}x{size}')
-    if step < 3 * width or image.data.size != height * step:
+    if step < 3 * width or image.data.size != height * step or not image.data.size:
         raise ConfigError(f'{where} has {image.data.size} bytes: expected {height * step}')
     pixels: NDArray[np.uint8] = image.data.reshape(height, step)[:, : 3 * width]
     pixels = pixels.reshape(height, width, 3)

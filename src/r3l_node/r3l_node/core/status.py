@@ -13,6 +13,8 @@ from typing import Any
 PHASES = (
     'unknown', 'waiting', 'warm-up', 'task', 'perturbation', 'homing', 'paused', 'done',
 )  # fmt: skip
+# Of the driver, worse and worse.
+SAFETY_STATES = ('unspecified', 'run', 'degraded', 'hold', 'limp', 'stop')
 # Scalars on the screen: field of Status -> names it may come under, the first one counts.
 SHOWN = {
     'success_probability': (
@@ -22,6 +24,24 @@ SHOWN = {
     'novelty': ('rnd/reward_mean',),
 }  # fmt: skip
 _RATE_WINDOW = 30.0  # [s]
+
+
+def phase_name(phase: int) -> str:
+    """
+    Return a phase of the agent as a word.
+
+    :param phase: a constant of AgentStatus; another one is unknown.
+    """
+    return PHASES[phase] if 0 <= phase < len(PHASES) else PHASES[0]
+
+
+def safety_name(state: int) -> str:
+    """
+    Return a state of the driver as a word.
+
+    :param state: a constant of SafetyState; another one is unspecified.
+    """
+    return SAFETY_STATES[state] if 0 <= state < len(SAFETY_STATES) else SAFETY_STATES[0]
 
 
 @dataclass(slots=True)
