@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib import import_module
 import json
 import os
@@ -61,8 +62,10 @@ def test_the_hand_obeys_the_driver_and_the_driver_the_agent(training: Training) 
     training.observer.create_subscription(SafetyState, 'driver/safety', states.append, SAFETY)
     training.wait(lambda: training.env_steps() > 0, 120.0, 'the first steps')
     training.wait(lambda: states and states[-1].state == SafetyState.RUN, 30.0, 'state RUN')
-    names = set(training.observer.get_node_names())
-    assert names == {spec.name for spec in NODES} | {'observer', 'view', 'foxglove'}
+    expected = {spec.name for spec in NODES} | {'observer', 'view', 'foxglove'}
+    # No training waits for its viewers, so they may come later than its first steps.
+    training.wait(lambda: nodes_seen(training) >= expected, 60.0, f'all of {sorted(expected)}')
+    assert nodes_seen(training) == expected
     for topic, publisher, subscribers in (
         ('joint_states', 'driver', {'agent'}),
         ('camera/image_raw', 'hand', {'encoder', 'agent'}),
@@ -75,12 +78,17 @@ def test_the_hand_obeys_the_driver_and_the_driver_the_agent(training: Training) 
         assert {info.node_name for info in found} >= subscribers, topic
 
 
+def nodes_seen(training: Training) -> set[str]:
+    return set(training.observer.get_node_names())
+
+
 def test_the_viewers_name_only_topics_that_exist_and_types_that_match(training: Training) -> None:
     shown = shown_by_rviz() + shown_by_foxglove()
     assert len(shown) >= 12
+    publishers = training.observer.get_publishers_info_by_topic
     for topic, kind, field in shown:
-        found = training.observer.get_publishers_info_by_topic(topic)
-        assert found, f'nobody publishes {topic}'
+        training.wait(partial(publishers, topic), 60.0, f'somebody who publishes {topic}')
+        found = publishers(topic)
         assert {info.topic_type for info in found} == {kind or found[0].topic_type}, topic
         if field:
             package, _, name = found[0].topic_type.split('/')
