@@ -80,8 +80,8 @@ class DClawEnv(gymnasium.Env[Observation, NDArray[np.float32]]):  # type: ignore
         :param action: shape (9,), -1 to 1.
         """
         self._scene.step(self._middle + np.clip(action, -1.0, 1.0) * self._half)
-        info = self._info()
-        return self._observation(), -info['distance'], False, False, info
+        reward = self._scene.task.reward(self._scene.object_state())
+        return self._observation(), reward, False, False, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
         """Return a picture of the whole hand, shape (480, 640, 3), if the render mode asks."""

@@ -26,7 +26,7 @@ FEATURES = ('image', 'state')
 
 class SceneWorld:
     """
-    One scene; its own reward is minus the distance to the goal.
+    One scene; its own reward is that of the task.
 
     :param config: of the simulator.
     :param features: what is sensed of the object: 'image', or 'state' for an instrumented
@@ -81,7 +81,7 @@ class SceneWorld:
         state = scene.object_state()
         if self._life is not None:
             self._life.append(state)
-        return Feedback(-scene.task.distance(state))
+        return Feedback(scene.task.reward(state))
 
     def reset(self, rng: np.random.Generator) -> None:
         """

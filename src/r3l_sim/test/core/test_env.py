@@ -33,7 +33,7 @@ def test_the_info_tells_distance_success_and_state() -> None:
     }
 
 
-def test_the_reward_is_minus_the_distance() -> None:
+def test_the_reward_is_that_of_the_task() -> None:
     env = DClawEnv(backend='rays')
     _, info = env.reset(seed=0, options={'angle': 2 * math.pi - 0.1})
     assert info['distance'] == pytest.approx(0.1)
@@ -42,7 +42,7 @@ def test_the_reward_is_minus_the_distance() -> None:
     home[[1, 4, 7]] = -1.0
     home[[2, 5, 8]] = 2 / 3
     _, reward, terminated, truncated, info = env.step(home)
-    assert reward == pytest.approx(-0.1, abs=1e-6)
+    assert reward == pytest.approx(math.exp(-((0.1 / 0.26 / 1.5) ** 2)), abs=1e-6)
     assert not terminated
     assert not truncated
 

@@ -12,6 +12,23 @@ from r3l_sim.core.tasks.valve import valve_error, valve_starts
 
 
 @pytest.mark.parametrize(
+    ('task', 'state', 'expected'),
+    [
+        ('valve', {'angle': 2 * math.pi}, 1.0),
+        ('valve', {'angle': -0.26}, math.exp(-4 / 9)),
+        ('valve', {'angle': 0.78}, math.exp(-4.0)),
+        # The larger of two errors, in its own units.
+        ('object', {'x': 0.0, 'y': 0.035, 'yaw': -0.175}, math.exp(-4 / 9)),
+        ('object', {'x': 0.0, 'y': 0.0175, 'yaw': 0.7}, math.exp(-16 / 9)),
+    ],
+)
+def test_the_true_reward_falls_with_the_largest_error(
+    task: str, state: dict[str, float], expected: float
+) -> None:
+    assert task_named(task).reward(state) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
     ('angle', 'expected'),
     [
         (0.0, 0.0),

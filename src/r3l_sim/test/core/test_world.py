@@ -49,12 +49,12 @@ def test_the_instrumented_oracle_sees_the_state_and_no_image() -> None:
         SceneWorld(config(), features='smell')
 
 
-def test_its_own_reward_is_minus_the_distance() -> None:
+def test_its_own_reward_is_that_of_the_task() -> None:
     world = SceneWorld(config())
     world.reset(np.random.default_rng(1))
     feedback = world.step(world.home)
     state = world.scene.object_state()
-    assert feedback.reward == -world.scene.task.distance(state)
+    assert feedback.reward == world.scene.task.reward(state)
     assert not feedback.terminal
 
 

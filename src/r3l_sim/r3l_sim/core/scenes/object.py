@@ -5,6 +5,9 @@ A three-pronged object that slides freely in a walled arena, after R3L's free ob
 Each prong has a colour of its own.  At yaw 0, the goal, the red prong points along +x, towards
 the camera.  The object can be lifted and tilted by up to 20 degrees, but not flipped over: a
 flipped object lies still for thousands of steps, and nobody is there to turn it back.
+
+The arena is the smaller of R3L's, 20 cm across.  In one of 25 cm the object is at a wall half of
+the time, where the fingers hardly turn it or bring it back (docs/results/object.md).
 """
 
 import math
@@ -17,7 +20,7 @@ PRONG_RADIUS = 0.0155  # [m]
 PRONG_START, PRONG_END = 0.008, 0.052  # of the capsule's axis, from the middle [m]
 BASE_RADIUS = 0.048  # [m]
 SIDES = 8  # of the arena
-APOTHEM = 0.125  # from the middle of the arena to a wall [m]
+APOTHEM = 0.100  # from the middle of the arena to a wall [m]
 
 # The walls that hold the object are tall, thick and invisible, and fingers pass through them.
 _FENCE_CONTACT = 'contype="8" conaffinity="0"'

@@ -94,6 +94,21 @@ class Task:
         """
         return within(self.errors(state), self.strict if strict else self.lenient)
 
+    def reward(self, state: State) -> float:
+        """
+        Return the true reward, for oracles: ``exp(-(d / 1.5)^2)``.
+
+        d is the largest error in multiples of its lenient limit. Like the classifier's reward it is
+        bounded and flat far away; minus the distance teaches an oracle less
+        (docs/results/ingredients.md).
+
+        :param state: object state by name.
+        :return: 1 at the goal, 0.64 at the edge of success, 0 far away [-].
+        """
+        errors = self.errors(state)
+        largest = max(abs(errors[name]) / limit for name, limit in self.lenient.items())
+        return math.exp(-((largest / 1.5) ** 2))
+
     def is_goal(self, state: State) -> bool:
         """
         Say whether a picture of an object state may serve as a goal picture.

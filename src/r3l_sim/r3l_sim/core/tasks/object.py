@@ -72,9 +72,12 @@ def object_starts(count: int, seed: int = 0) -> list[State]:
 
 def object_near_goal(rng: np.random.Generator) -> State:
     """Draw a place and a yaw at the goal or just outside, so that some come in by a push."""
-    radius, angle = 0.040 * math.sqrt(rng.uniform()), rng.uniform(-math.pi, math.pi)
-    yaw = float(rng.uniform(-0.2, 0.2))
-    return {'x': radius * math.cos(angle), 'y': radius * math.sin(angle), 'yaw': yaw}
+    while True:
+        radius, angle = 0.040 * math.sqrt(rng.uniform()), rng.uniform(-math.pi, math.pi)
+        x, y = radius * math.cos(angle), radius * math.sin(angle)
+        state = {'x': x, 'y': y, 'yaw': float(rng.uniform(-0.2, 0.2))}
+        if fits(state):
+            return state
 
 
 def object_random(rng: np.random.Generator) -> State:
@@ -89,7 +92,7 @@ def _published() -> tuple[State, ...]:
     # R3L was evaluated from 24 starts; which, is not published.
     places = [math.radians(45 * k) for k in range(8)]
     return tuple(
-        {'x': 0.05 * math.cos(a), 'y': 0.05 * math.sin(a), 'yaw': math.radians(yaw)}
+        {'x': 0.03 * math.cos(a), 'y': 0.03 * math.sin(a), 'yaw': math.radians(yaw)}
         for a in places
         for yaw in (-60.0, 60.0, 180.0)
     )
@@ -109,8 +112,8 @@ OBJECT = Task(
     hold=1.0,
     maps=(
         (
-            Coordinate('x', 'm', -0.09, 0.09, lambda state: state['x'], bins=18),
-            Coordinate('y', 'm', -0.09, 0.09, lambda state: state['y'], bins=18),
+            Coordinate('x', 'm', -0.06, 0.06, lambda state: state['x'], bins=18),
+            Coordinate('y', 'm', -0.06, 0.06, lambda state: state['y'], bins=18),
         ),
         (Coordinate('yaw', 'rad', -math.pi, math.pi, lambda state: wrap_angle(state['yaw'])),),
     ),
