@@ -21,8 +21,8 @@ TASKS = ('valve', 'beads', 'object')
 # Strict round-robin, an episode each: 100 steps at 10 Hz; homing of the robot alone between them.
 ALTERNATION = {
     'agent': {
-        'control_rate': 10.0, 'episode_steps': 100, 'homing_steps': 10, 'perturbation': 'rnd',
-        'random_hold': 1,
+        'control_rate': 10.0, 'episode_steps': 100, 'perturbation_share': 1.0, 'homing_steps': 10,
+        'perturbation': 'rnd', 'random_hold': 1,
     },
     'sim': {'control_rate': 10.0, 'profile_speed': 1.5},
     'evaluator': {'control_rate': 10.0, 'profile_speed': 1.5},
@@ -72,7 +72,7 @@ VAE = {
     'encoder': {
         'channels': [64, 64, 32], 'kernel': 3, 'activation': 'leaky_relu', 'l2': 5e-4,
         'likelihood': 'bernoulli', 'vae_learning_rate': 1e-4, 'vae_batch': 128,
-        'held_out_share': 0.1, 'weights': '',
+        'held_out_share': 0.1, 'weights': '', 'slowness': 0.0,
     },
 }  # fmt: skip
 SECTIONS = {

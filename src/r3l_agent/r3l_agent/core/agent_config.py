@@ -26,6 +26,11 @@ class AgentConfig:
         6_000, 'env steps of random motion at least, before learned policies act', range=(0, 10**9)
     )
     episode_steps: int = parameter(25, 'actions of an episode', range=(1, 100_000))
+    perturbation_share: float = parameter(
+        0.4,
+        'actions of an episode that perturbs the object, as a share of episode_steps [-]',
+        range=(0.01, 10.0),
+    )
     homing_steps: int = parameter(
         3, 'control steps between two episodes in which only the robot homes', range=(1, 100_000)
     )
@@ -64,6 +69,16 @@ class AgentConfig:
     home: tuple[float, ...] = parameter(
         (0.0, -pi / 3, pi / 3) * 3, 'posture between two episodes, for each joint [rad]'
     )
+
+    @property
+    def perturbation_steps(self) -> int:
+        """Actions of an episode that perturbs the object, at least 1."""
+        return max(1, round(self.perturbation_share * self.episode_steps))
+
+    @property
+    def longest_episode(self) -> int:
+        """Most actions that an episode can have."""
+        return max(self.episode_steps, self.perturbation_steps)
 
     def __post_init__(self) -> None:
         """Refuse joints whose parameters disagree."""

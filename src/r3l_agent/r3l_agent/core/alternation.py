@@ -120,7 +120,7 @@ class Alternation:
 
         :param episodes: the running one and those after it.
         """
-        length = self.config.episode_steps + 1
+        length = self.config.longest_episode + 1
         return self._state.reserve(length * episodes - self.step, episodes - 1)
 
     def note_received(self, count: int) -> None:
@@ -314,7 +314,9 @@ class Alternation:
     def _act(self, observation: Observation) -> Decision:
         episode, state, config = self._episode, self._state, self.config
         assert episode is not None
-        last = episode.step >= config.episode_steps or state.env_steps >= config.steps
+        perturbs = episode.policy is PolicyKind.PERTURBATION
+        length = config.perturbation_steps if perturbs else config.episode_steps
+        last = episode.step >= length or state.env_steps >= config.steps
         last, self._ends = last or self._ends, False
         action = self._zeros if last else self._choose(episode, observation)
         if action is None:

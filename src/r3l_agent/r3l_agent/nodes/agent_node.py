@@ -124,7 +124,7 @@ class AgentNode(Node):
 
     def _reserve(self, sequence: int) -> None:
         """Make sure that no number of the coming episode is used again after a restart."""
-        if sequence + self._config.episode_steps >= self._reserved:
+        if sequence + self._config.longest_episode >= self._reserved:
             state = self._alternation.reserved(RESERVED_EPISODES)
             self._save(state)
             self._reserved = state.sequence

@@ -17,8 +17,9 @@ from r3l_agent.core.observation import ObservationSpec
 PERIOD = 200_000_000
 LATENT = 3
 SMALL = AgentConfig(
-    steps=40, warmup_steps=8, episode_steps=4, homing_steps=2, lockstep=False, seed=5
-)
+    steps=40, warmup_steps=8, episode_steps=4, perturbation_share=1.0, homing_steps=2,
+    lockstep=False, seed=5,
+)  # fmt: skip
 
 
 class Constant:
@@ -98,6 +99,23 @@ def test_every_episode_has_one_message_more_than_actions() -> None:
     check_episodes(steps, 4)
     assert [step.sequence for step in steps] == list(range(50))
     assert sum(not step.last for step in steps) == 40
+
+
+@pytest.mark.parametrize(('share', 'length'), [(0.1, 1), (0.5, 2), (1.75, 7)])
+def test_episodes_of_the_perturbation_may_have_a_length_of_their_own(
+    share: float, length: int
+) -> None:
+    config = replace(SMALL, perturbation_share=share)
+    steps = steps_of(run(with_policy(config), 80))
+    complete = {step.episode for step in steps if step.last and step.sequence < steps[-1].sequence}
+    whole = [step for step in steps if step.episode in complete]
+    perturbed = [step for step in whole if step.policy is PolicyKind.PERTURBATION]
+    assert len({step.episode for step in perturbed}) >= 2
+    check_episodes(perturbed, length)
+    check_episodes([step for step in whole if step.policy is not PolicyKind.PERTURBATION], 4)
+    # What a restart must not use again are the numbers of the longer kind.
+    longest = max(4, length) + 1
+    assert with_policy(config).reserved(2).sequence == 2 * longest
 
 
 def test_the_robot_homes_for_exactly_the_configured_steps_between_episodes() -> None:
@@ -285,6 +303,7 @@ def test_invariants_hold_whatever_arrives(data: st.DataObject) -> None:
         steps=data.draw(st.integers(1, 30)),
         warmup_steps=data.draw(st.integers(0, 12)),
         episode_steps=length,
+        perturbation_share=1.0,
         homing_steps=data.draw(st.integers(1, 3)),
         perturbation=data.draw(st.sampled_from(['rnd', 'random', 'none'])),
         lockstep=data.draw(st.booleans()),

@@ -102,7 +102,7 @@ def _train(
         go_back(run, checkpoint)
     records = _records(config, run, checkpoint)
     try:
-        layout = layout_of(world, config, SLACK + 2 * config.agent.episode_steps if run else 0)
+        layout = layout_of(world, config, SLACK + 2 * config.agent.longest_episode if run else 0)
         trainer = Trainer(
             world, examples, _reset_goals(config), config, layout, records, judge, stop, state
         )

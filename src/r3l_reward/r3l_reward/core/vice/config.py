@@ -39,7 +39,7 @@ class ViceConfig:
         1.0, 'weight of the gradient penalty; 0 switches it off', range=(0.0, 1000.0)
     )
     gradient_norm: float = parameter(
-        1.0, 'gradient norm that the penalty asks for [nat per input unit]', range=(0.0, 100.0)
+        3.0, 'gradient norm that the penalty asks for [nat per input unit]', range=(0.0, 100.0)
     )
     l2: float = parameter(0.0, 'weight of the squared weights in the loss', range=(0.0, 1.0))
     shift: int = parameter(
