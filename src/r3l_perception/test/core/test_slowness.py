@@ -49,7 +49,9 @@ def test_axes_come_slowest_first_and_are_as_wide_as_they_are_slow(slowness: floa
     speeds = speed(found)
     assert (np.diff(speeds) > -1e-3).all()
     wanted = speeds**-slowness
-    np.testing.assert_allclose(found.std(axis=0) / found.std(axis=0)[0], wanted / wanted[0], rtol=0.02)
+    np.testing.assert_allclose(
+        found.std(axis=0) / found.std(axis=0)[0], wanted / wanted[0], rtol=0.02
+    )
     uncorrelated = np.corrcoef(found.T) - np.eye(8)
     assert np.abs(uncorrelated).max() < 0.01
 

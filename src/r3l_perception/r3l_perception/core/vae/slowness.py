@@ -47,6 +47,6 @@ def slow_axes(latents: Array, noise: Array, slowness: float) -> tuple[Array, Arr
 
 
 def _mean_product(rows: Array) -> Array:
-    """Return the mean outer product, in an order of additions that no number of threads changes."""
+    """Return the mean outer product, added up in an order that no number of threads changes."""
     product: Array = np.einsum('ij,ik->jk', rows, rows) / len(rows)
     return product

@@ -98,9 +98,9 @@ class Task:
         """
         Return the true reward, for oracles: ``exp(-(d / 1.5)^2)``.
 
-        d is the largest error in multiples of its lenient limit. Like the classifier's reward it is
-        bounded and flat far away; minus the distance teaches an oracle less
-        (docs/results/ingredients.md).
+        d is the largest error in multiples of its lenient limit. Like the classifier's reward it
+        is bounded and flat far away; minus the distance teaches an oracle less
+        (docs/results/log.md).
 
         :param state: object state by name.
         :return: 1 at the goal, 0.64 at the edge of success, 0 far away [-].
