@@ -38,7 +38,6 @@ Metrics = dict[str, float]
 ROUNDS = 40
 REPORT = 'pretrain.md'
 _ENCODE_CHUNK = 1024
-_STRETCH = 25  # images of an episode
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def pretrain(
     :param out: new folder to write into.
     :param goals: folder of goal images; None: no classifier.
     :param request: profile, seed and changed parameters; the task is that of the first recording.
-    :param count: images that the VAE is trained on, at most, in stretches evenly spaced.
+    :param count: images that the VAE is trained on, at most, evenly spaced.
     :raises ConfigError: one sentence, before anything is trained.
     """
     check_new(out)
@@ -83,7 +82,7 @@ def pretrain(
     examples = None
     if goals is not None:
         examples = load_goals(str(goals), reward.image_size, reward.minimum_goals)
-    images = _stretches(read, count)
+    images = _evenly(read, count)
     vae, metrics = _train_vae(images, encoder)
     out.mkdir(parents=True, exist_ok=True)
     save(out / FILES['encoder'], *to_weights(vae))
@@ -127,17 +126,9 @@ def _parameters(read: Read, request: Request) -> Values:
     return config.resolve(asked)
 
 
-def _stretches(read: Read, count: int) -> NDArray[np.uint8]:
-    """
-    Choose images of all recordings, shape (at most count, size, size, 3).
-
-    Stretches of them, evenly spaced: how latents change from one image to the next counts, too.
-    """
-    chosen = np.arange(read.images)
-    if read.images > count:
-        length = min(_STRETCH, count)
-        begins = np.linspace(0, read.images - length, count // length).astype(int)
-        chosen = np.unique(begins[:, None] + np.arange(length))
+def _evenly(read: Read, count: int) -> NDArray[np.uint8]:
+    """Choose images of all recordings, evenly spaced, shape (at most count, size, size, 3)."""
+    chosen = np.linspace(0, read.images - 1, min(count, read.images)).astype(int)
     parts, begin = [], 0
     for one in read.found:
         mine = chosen[(chosen >= begin) & (chosen < begin + len(one))]

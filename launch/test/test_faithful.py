@@ -72,7 +72,7 @@ VAE = {
     'encoder': {
         'channels': [64, 64, 32], 'kernel': 3, 'activation': 'leaky_relu', 'l2': 5e-4,
         'likelihood': 'bernoulli', 'vae_learning_rate': 1e-4, 'vae_batch': 128,
-        'held_out_share': 0.1, 'weights': '', 'slowness': 0.0,
+        'held_out_share': 0.1, 'weights': '',
     },
 }  # fmt: skip
 SECTIONS = {

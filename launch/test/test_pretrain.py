@@ -13,7 +13,7 @@ from r3l_bringup import config
 from r3l_bringup.config import load, Request
 from r3l_bringup.in_process import train_in_process
 from r3l_bringup.prepare import prepare
-from r3l_bringup.pretrain import _stretches, pretrain, read_all
+from r3l_bringup.pretrain import pretrain
 from r3l_node.core.errors import ConfigError
 from r3l_node.core.records import read_lines
 from r3l_node.core.weights import load as load_weights
@@ -94,19 +94,6 @@ def test_without_goals_there_is_no_classifier(recording: Path, tmp_path: Path) -
     assert made.values['reward']['weights'] == ''
     assert made.given == ('pretrained: encoder, so no images are gathered and no VAE is '
                           'trained; 1,000 steps of warm-up',)  # fmt: skip
-
-
-@pytest.mark.parametrize(('count', 'begins'), [(50, [0, 107]), (100, [0, 35, 71, 107])])
-def test_what_the_vae_is_trained_on_comes_in_stretches(
-    recording: Path, count: int, begins: list[int]
-) -> None:
-    read = read_all([recording, recording])
-    everything = np.concatenate([one.image for one in read.found])
-    assert len(everything) == 132
-    chosen = np.concatenate([np.arange(begin, begin + 25) for begin in begins])
-    np.testing.assert_array_equal(_stretches(read, count), everything[chosen])
-    np.testing.assert_array_equal(_stretches(read, 132), everything)
-    assert len(_stretches(read, 10)) == 10
 
 
 def test_a_run_starts_from_it_and_goes_on_without_it(trained: Path, tmp_path: Path) -> None:

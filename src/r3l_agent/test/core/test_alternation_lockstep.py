@@ -13,7 +13,9 @@ from r3l_agent.core.observation import ObservationSpec
 from r3l_agent.core.policy_store import PolicyStore
 from r3l_node.core.parameters import ParameterError
 
-CONFIG = AgentConfig(steps=400, warmup_steps=8, episode_steps=4, homing_steps=2)
+CONFIG = AgentConfig(
+    steps=400, warmup_steps=8, episode_steps=4, perturbation_share=1.0, homing_steps=2
+)
 
 
 class Constant:

@@ -134,7 +134,7 @@ def test_log_sigmoid_is_exact_at_extreme_logits() -> None:
 def test_reward_forms_match_the_values_by_hand() -> None:
     logit = np.array([-50.0, 0.0, 50.0], np.float32)
     expected = {
-        'log_sigmoid': [0.0, 1.0 - math.log(2.0) / 4.0, 1.0],
+        'log_sigmoid': [0.0, 1.0 - math.log(2.0) / 2.5, 1.0],
         'probability': [0.0, 0.5, 1.0],
         'logit': [-50.0, 0.0, 50.0],
         'constant': [0.0, 0.0, 0.0],

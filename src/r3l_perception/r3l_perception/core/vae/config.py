@@ -45,12 +45,6 @@ class VaeConfig:
     shift: int = parameter(
         0, 'largest random shift of an image in training [pixel]', range=(0, 16)
     )
-    slowness: float = parameter(
-        1.0,
-        'how far latents that change slowly stand out: their spread is their speed to the power '
-        'of minus this; 0: latents of equal spread, as the VAE has them',
-        range=(0.0, 4.0),
-    )
     held_out_share: float = parameter(
         0.1, 'share of the images kept out of training to measure the loss', range=(0.0, 0.5)
     )

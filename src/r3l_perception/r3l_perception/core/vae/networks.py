@@ -26,7 +26,7 @@ class Vae(nn.Module):
     Convolutional variational auto-encoder of square RGB images.
 
     ``encode`` and ``decode`` are for use after training: they take and return camera images, and
-    latents centred, turned and scaled as the training set asks for. ``posterior`` and
+    latents scaled to about unit standard deviation over the training set. ``posterior`` and
     ``reconstruct`` are the raw networks for the loss.
     """
 
@@ -34,7 +34,7 @@ class Vae(nn.Module):
     whiten: Tensor
     unwhiten: Tensor
     latent_offset: Tensor
-    latent_map: Tensor
+    latent_scale: Tensor
 
     def __init__(self, config: VaeConfig, generator: torch.Generator | None = None) -> None:
         """
@@ -59,7 +59,7 @@ class Vae(nn.Module):
         self.register_buffer('whiten', torch.eye(3) / 255.0)
         self.register_buffer('unwhiten', torch.eye(3) * 255.0)
         self.register_buffer('latent_offset', torch.zeros(config.latent_size))
-        self.register_buffer('latent_map', torch.eye(config.latent_size))
+        self.register_buffer('latent_scale', torch.ones(config.latent_size))
         if generator is not None:
             self._initialise(generator)
 
@@ -117,14 +117,14 @@ class Vae(nn.Module):
         Encode camera images.
 
         :param images: shape (batch, height, width, 3), 0 to 255.
-        :return: mean and log variance of the published latents, each float32 of shape
+        :return: mean and log variance of the scaled latents, each float32 of shape
             (batch, latent), without gradient.
         """
         means, log_variances = [], []
         for start in range(0, max(len(images), 1), ENCODE_CHUNK):
             mean, log_variance = self.posterior(self.prepare(images[start : start + ENCODE_CHUNK]))
-            means.append((mean - self.latent_offset) @ self.latent_map)
-            log_variances.append((log_variance.exp() @ self.latent_map.square()).log())
+            means.append((mean - self.latent_offset) / self.latent_scale)
+            log_variances.append(log_variance - 2.0 * self.latent_scale.log())
         if len(means) == 1:
             return means[0], log_variances[0]
         return torch.cat(means), torch.cat(log_variances)
@@ -132,13 +132,12 @@ class Vae(nn.Module):
     @torch.inference_mode()
     def decode(self, latent: NDArray[np.float32] | Tensor) -> NDArray[np.uint8]:
         """
-        Decode published latents to camera images.
+        Decode scaled latents to camera images.
 
         :param latent: shape (batch, latent).
         :return: shape (batch, height, width, 3), 0 to 255.
         """
-        raw = torch.linalg.solve(self.latent_map, torch.as_tensor(latent), left=False)
-        raw += self.latent_offset
+        raw = torch.as_tensor(latent) * self.latent_scale + self.latent_offset
         output = self.reconstruct(raw)
         if self.config.likelihood == 'bernoulli':
             output = output.sigmoid()

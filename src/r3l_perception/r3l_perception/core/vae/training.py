@@ -17,7 +17,6 @@ from r3l_perception.core.vae.losses import (
     squared_weights,
 )
 from r3l_perception.core.vae.networks import Vae
-from r3l_perception.core.vae.slowness import slow_axes
 from r3l_perception.core.vae.whitening import fit_whitening
 import torch
 from torch import nn, Tensor
@@ -41,8 +40,7 @@ def train_vae(
     """
     Train a VAE from scratch.
 
-    :param images: shape (count, height, width, 3), 0 to 255, in the order in which they were
-        taken; read, never changed or kept.
+    :param images: shape (count, height, width, 3), 0 to 255; read, never changed or kept.
     :param config: architecture and training.
     :param seed: fixes initial weights, split, batches and posterior samples.
     :param progress: called with the step and the metrics of that step, every 10 steps; may raise
@@ -74,10 +72,7 @@ def train_vae(
         if progress is not None and (step % REPORT_EVERY == 0 or step == config.vae_steps):
             progress(step, {name: value.item() for name, value in metrics.items()})
     vae.cpu().eval().requires_grad_(False)
-    if config.slowness > 0.0:
-        set_slow_axes(vae, images)
-    else:
-        set_latent_scale(vae, images[training[:LARGEST_HELD_OUT]])
+    set_latent_scale(vae, images[training[:LARGEST_HELD_OUT]])
     return vae, _final_metrics(vae, images[held_out if held_out_count else training], generator)
 
 
@@ -119,32 +114,11 @@ def set_latent_scale(vae: Vae, images: NDArray[np.uint8]) -> None:
     :param vae: trained networks; changed in place.
     :param images: shape (count, height, width, 3), 0 to 255.
     """
-    mean, _ = _raw_latents(vae, images)
-    vae.latent_offset.copy_(mean.mean(dim=0))
-    scale = mean.std(dim=0, correction=0).clamp(min=SMALLEST_SCALE)
-    vae.latent_map.copy_(torch.diag(1.0 / scale))
-
-
-def set_slow_axes(vae: Vae, images: NDArray[np.uint8]) -> None:
-    """
-    Publish latents along axes of slow change, as ``VaeConfig.slowness`` says.
-
-    :param vae: trained networks; changed in place.
-    :param images: shape (count, height, width, 3), 0 to 255, in the order in which they were
-        taken.
-    """
-    mean, log_variance = _raw_latents(vae, images)
-    noise = log_variance.exp().mean(dim=0)
-    offset, matrix = slow_axes(mean.double().numpy(), noise.double().numpy(), vae.config.slowness)
-    vae.latent_offset.copy_(torch.from_numpy(offset))
-    vae.latent_map.copy_(torch.from_numpy(matrix))
-
-
-def _raw_latents(vae: Vae, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-    """Encode images without what makes published latents of the VAE's own."""
     vae.latent_offset.zero_()
-    vae.latent_map.copy_(torch.eye(vae.latent_size))
-    return vae.encode(images)
+    vae.latent_scale.fill_(1.0)
+    mean, _ = vae.encode(images)
+    vae.latent_offset.copy_(mean.mean(dim=0))
+    vae.latent_scale.copy_(mean.std(dim=0, correction=0).clamp(min=SMALLEST_SCALE))
 
 
 def _set_whitening(vae: Vae, images: NDArray[np.uint8]) -> None:

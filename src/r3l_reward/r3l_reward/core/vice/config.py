@@ -25,7 +25,7 @@ class ViceConfig:
         choices=('log_sigmoid', 'probability', 'logit', 'constant'),
     )
     floor: float = parameter(
-        -4.0, 'smallest log-probability; the reward there is 0 [nat]', range=(-100.0, -0.01)
+        -2.5, 'smallest log-probability; the reward there is 0 [nat]', range=(-100.0, -0.01)
     )
     learning_rate: float = parameter(3e-4, 'learning rate of Adam', range=(1e-7, 1.0))
     batch: int = parameter(64, 'goals per update; as many negatives', range=(1, 4096))
@@ -39,7 +39,7 @@ class ViceConfig:
         1.0, 'weight of the gradient penalty; 0 switches it off', range=(0.0, 1000.0)
     )
     gradient_norm: float = parameter(
-        3.0, 'gradient norm that the penalty asks for [nat per input unit]', range=(0.0, 100.0)
+        1.0, 'gradient norm that the penalty asks for [nat per input unit]', range=(0.0, 100.0)
     )
     l2: float = parameter(0.0, 'weight of the squared weights in the loss', range=(0.0, 1.0))
     shift: int = parameter(
