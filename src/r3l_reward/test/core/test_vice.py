@@ -146,6 +146,17 @@ def test_reward_forms_match_the_values_by_hand() -> None:
         np.testing.assert_array_equal(model.reward(torch.from_numpy(logit)), model.reward(logit))
 
 
+def test_a_logit_does_not_depend_on_how_many_are_scored_together() -> None:
+    latents = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    trainer = ViceTrainer(replace(LATENT, hidden=(128, 128)), latents[:40], 0)
+    model = RewardModel.from_weights(*trainer.weights())
+    expected = model.logits(latents)
+    for count in (1, 2, 3, 5, 31, 128, 255):
+        for first in (0, 7, 45):
+            found = model.logits(latents[first : first + count])
+            np.testing.assert_array_equal(found, expected[first : first + count])
+
+
 @pytest.mark.parametrize('config', [LATENT, PIXELS])
 def test_training_separates_goals_from_negatives(config: ViceConfig) -> None:
     trainer = trained(config, 120)

@@ -110,12 +110,18 @@ class RewardModel:
         if self.input == 'pixels':
             return self._pixel_logits(torch.as_tensor(x))
         values = x.cpu().numpy() if isinstance(x, Tensor) else x
+        count = len(values)
+        if count == 1:
+            # Products of matrices and of vectors may differ in the last bit: a logit must not
+            # depend on how many were asked for together.
+            values = values.repeat(2, axis=0)
         for weight, bias in self._dense[:-1]:
             values = values @ weight
             values += bias
             np.maximum(values, 0.0, out=values)
         weight, bias = self._dense[-1]
-        return (values @ weight + bias)[:, 0]
+        logit: Array = (values * weight[:, 0]).sum(axis=1) + bias
+        return logit[:count]
 
     @overload
     def reward(self, logit: Tensor) -> Tensor: ...
