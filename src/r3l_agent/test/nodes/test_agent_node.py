@@ -14,7 +14,8 @@ from r3l_node.core.errors import ConfigError
 from r3l_node.nodes import qos
 from r3l_node.testing import Graph, graph
 
-SMALL = {'steps': 24, 'warmup_steps': 8, 'episode_steps': 4, 'homing_steps': 2, 'seed': 3}
+SMALL = {'steps': 24, 'warmup_steps': 8, 'episode_steps': 4, 'homing_steps': 2, 'seed': 3,
+         'perturbation_share': 1.0}  # fmt: skip
 
 
 def start(nodes: Graph, fake_sim: Callable[[], Any]) -> tuple[AgentNode, Any]:
