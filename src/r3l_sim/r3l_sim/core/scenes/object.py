@@ -7,7 +7,7 @@ the camera.  The object can be lifted and tilted by up to 20 degrees, but not fl
 flipped object lies still for thousands of steps, and nobody is there to turn it back.
 
 The arena is the smaller of R3L's, 20 cm across.  In one of 25 cm the object is at a wall half of
-the time, where the fingers hardly turn it or bring it back (docs/results/object.md).
+the time, where the fingers hardly turn it or bring it back (docs/results/log.md).
 """
 
 import math
