@@ -68,11 +68,12 @@ class Device:
         for descriptor in (slave, *spare):
             os.close(descriptor)
         os.set_blocking(master, False)
-        self._master, self.connected = master, False
         self.link.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.link.with_name(f'.{self.link.name}.{secrets.token_hex(4)}')
         fresh.symlink_to(self._name)
         fresh.replace(self.link)
+        # Only now: whoever sees the device in another thread must find the link, too.
+        self._master, self.connected = master, False
 
     def unplug(self) -> None:
         """Take the device and its link away."""
