@@ -105,9 +105,7 @@ class Task:
         :param state: object state by name.
         :return: 1 at the goal, 0.64 at the edge of success, 0 far away [-].
         """
-        errors = self.errors(state)
-        largest = max(abs(errors[name]) / limit for name, limit in self.lenient.items())
-        return math.exp(-((largest / 1.5) ** 2))
+        return math.exp(-((largest_share(self.errors(state), self.lenient) / 1.5) ** 2))
 
     def is_goal(self, state: State) -> bool:
         """
@@ -126,6 +124,16 @@ def within(errors: Mapping[str, float], limits: Mapping[str, float]) -> bool:
     :param limits: by the same names, in the same units.
     """
     return all(abs(errors[name]) < limit for name, limit in limits.items())
+
+
+def largest_share(errors: Mapping[str, float], limits: Mapping[str, float]) -> float:
+    """
+    Return the size of the largest error in multiples of its limit [-].
+
+    :param errors: by name.
+    :param limits: by the same names, in the same units.
+    """
+    return max(abs(errors[name]) / limit for name, limit in limits.items())
 
 
 def wrap_angle(angle: float) -> float:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Put the free object into the middle of its arena, the red prong towards the camera."""
 
+from collections.abc import Callable
 from itertools import islice
 import math
 
@@ -14,7 +15,15 @@ from r3l_sim.core.scenes.object import (
     PRONG_RADIUS,
     SIDES,
 )
-from r3l_sim.core.tasks.base import Coordinate, spread, State, Task, within, wrap_angle
+from r3l_sim.core.tasks.base import (
+    Coordinate,
+    largest_share,
+    spread,
+    State,
+    Task,
+    within,
+    wrap_angle,
+)
 
 LENIENT = {'position': 0.035, 'orientation': 0.35}  # [m], [rad]
 STRICT = {'position': 0.035, 'orientation': 0.15}  # R3L's limits for a goal
@@ -32,8 +41,7 @@ def object_errors(state: State) -> dict[str, float]:
 
 def object_distance(state: State) -> float:
     """Return the larger error in multiples of its lenient limit; 1 is the edge of success."""
-    errors = object_errors(state)
-    return max(abs(errors[name]) / limit for name, limit in LENIENT.items())
+    return largest_share(object_errors(state), LENIENT)
 
 
 def fits(state: State) -> bool:
@@ -72,20 +80,25 @@ def object_starts(count: int, seed: int = 0) -> list[State]:
 
 def object_near_goal(rng: np.random.Generator) -> State:
     """Draw a place and a yaw at the goal or just outside, so that some come in by a push."""
-    while True:
+
+    def near() -> State:
         radius, angle = 0.040 * math.sqrt(rng.uniform()), rng.uniform(-math.pi, math.pi)
-        x, y = radius * math.cos(angle), radius * math.sin(angle)
-        state = {'x': x, 'y': y, 'yaw': float(rng.uniform(-0.2, 0.2))}
-        if fits(state):
-            return state
+        yaw = float(rng.uniform(-0.2, 0.2))
+        return {'x': radius * math.cos(angle), 'y': radius * math.sin(angle), 'yaw': yaw}
+
+    return _fitting(near)
 
 
 def object_random(rng: np.random.Generator) -> State:
     """Draw a place and a yaw uniformly from the arena."""
-    while True:
-        state = placement(rng.uniform(size=3))
-        if fits(state):
-            return state
+    return _fitting(lambda: placement(rng.uniform(size=3)))
+
+
+def _fitting(draw: Callable[[], State]) -> State:
+    """Draw until the object is clear of the walls."""
+    while not fits(state := draw()):
+        pass
+    return state
 
 
 def _published() -> tuple[State, ...]:
