@@ -14,7 +14,7 @@ import pytest
 from r3l_bringup.experiment.description import check, Experiment, find, PlannedRun, read
 from r3l_bringup.experiment.figures import crossing, figures
 from r3l_bringup.experiment.jobs import job
-from r3l_bringup.experiment.maps import coverage, whole_blocks
+from r3l_bringup.experiment.maps import block_shares, coverage
 from r3l_bringup.experiment.plots import seed_count
 from r3l_bringup.experiment.state import ExperimentFolder, RunState
 from r3l_bringup.experiment.summary import curve, mean, variants
@@ -263,11 +263,13 @@ def test_a_map_is_drawn_for_any_number_of_variants(tmp_path: Path, panels: int) 
     assert file.stat().st_size > 5_000
 
 
-def test_a_block_of_few_steps_at_the_end_is_not_drawn() -> None:
-    block = np.full(4, 25.0)
-    assert whole_blocks(np.array([block, block, block / 100]), 100) == 2
-    assert whole_blocks(np.array([block, block]), 100) == 2
-    assert whole_blocks(np.array([block / 100]), 100) == 1
+def test_a_block_of_few_steps_at_the_end_of_a_seed_is_not_drawn() -> None:
+    even, once = np.full(4, 25.0), np.array([1.0, 0.0, 0.0, 0.0])
+    quarters = np.full((2, 4), 0.25)
+    assert np.array_equal(block_shares([np.array([even, even, once])], 100), quarters)
+    assert np.array_equal(block_shares([np.array([once])], 100), [once])
+    seeds = [np.array([even, once]), np.array([even, even])]
+    assert np.array_equal(block_shares(seeds, 100), quarters)
 
 
 def rows(path: Path) -> list[Mapping[str, str]]:

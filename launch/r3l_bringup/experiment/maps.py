@@ -69,12 +69,7 @@ class _Panel:
             shape = [len(axis['edges']) - 1 for axis in self.axes]
             self.shares = np.mean([_share(one.sum(axis=0)) for one in counts], 0).reshape(shape)
         else:
-            longest = max(whole_blocks(one, self.block) for one in counts)
-            rows = [
-                np.mean([_share(one[i]) for one in counts if len(one) > i], axis=0)
-                for i in range(longest)
-            ]
-            self.shares = np.array(rows)
+            self.shares = block_shares(counts, self.block)
 
     def draw(self, axes: Any, top: float) -> Any:
         """Draw the map; colours go up to a share of `top`."""
@@ -95,13 +90,24 @@ class _Panel:
         return axes.pcolormesh(steps, edges, self.shares.T, **look)
 
 
-def whole_blocks(counts: Counts, steps: int) -> int:
+def block_shares(seeds: Sequence[Counts], steps: int) -> Counts:
     """
-    Count the blocks, without a last one of too few steps to show where the object is.
+    Average over seeds how the control steps of each block are shared among the bins.
 
-    :param counts: visits of each bin in each block, shape (blocks, bins).
+    :param seeds: visits of each bin in each block, shape (blocks, bins), of each seed; a last
+        block of too few steps to show where the object is does not count.
     :param steps: env steps of a whole block.
+    :return: shape (most blocks of a seed, bins); later blocks are of the longer seeds alone.
     """
+    whole = [one[: _whole_blocks(one, steps)] for one in seeds]
+    rows = [
+        np.mean([_share(one[i]) for one in whole if len(one) > i], axis=0)
+        for i in range(max(map(len, whole)))
+    ]
+    return np.array(rows)
+
+
+def _whole_blocks(counts: Counts, steps: int) -> int:
     return len(counts) - (len(counts) > 1 and bool(counts[-1].sum() < steps / 2))
 
 
