@@ -39,6 +39,22 @@ def test_gradients_equal_autograd(layer_norm: bool, members: int) -> None:
     assert torch.allclose(to_input, expected[1], atol=1e-5)
 
 
+@pytest.mark.parametrize('layer_norm', [True, False])
+def test_part_of_a_batch_has_the_gradient_that_it_has_alone(layer_norm: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    mlp = Mlp((7, 16, 12, 2), 2, layer_norm)
+    flat = mlp.initialise(generator)
+    x = torch.randn(9, 7, generator=generator)
+    to_output = torch.randn(2, 4, 2, generator=generator)
+    layers, gradients = mlp.layers(flat), []
+    for rows, part in ((slice(5, None), x), (slice(None), x[5:])):
+        tape, gradient = Tape(), torch.full_like(flat, torch.nan)
+        mlp.forward(layers, part, tape)
+        mlp.backward(layers, tape.rows(rows), to_output, mlp.layers(gradient))
+        gradients.append(gradient)
+    assert torch.allclose(*gradients, atol=1e-5)
+
+
 def test_initial_weights_are_within_one_over_root_of_the_inputs() -> None:
     mlp = Mlp((100, 25, 1), members=2)
     layers = mlp.layers(mlp.initialise(torch.Generator().manual_seed(0)))

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adam on one flat vector (arXiv:1412.6980, alg. 1)."""
 
-import math
-
 import torch
 from torch import Tensor
 
 
 class Adam:
     """
-    Adam for one tensor; equal to ``torch.optim.Adam``, a quarter of its time at this size.
+    Adam for one tensor: the kernel of ``torch.optim.Adam(fused=True)`` without what is around it.
 
     :param parameter: updated in place.
     :param learning_rate: step size [-].
@@ -18,9 +16,7 @@ class Adam:
     def __init__(self, parameter: Tensor, learning_rate: float) -> None:
         self.parameter = parameter
         self.learning_rate = learning_rate
-        self.beta1, self.beta2, self.epsilon = 0.9, 0.999, 1e-8
-        # Stays on the CPU, where it is read at every step.
-        self.step_count = torch.zeros(1)
+        self.step_count = torch.zeros(1, device=parameter.device)
         self.mean = torch.zeros_like(parameter)
         self.square = torch.zeros_like(parameter)
 
@@ -31,13 +27,11 @@ class Adam:
         :param gradient: shape of the parameter.
         """
         self.step_count += 1
-        count = self.step_count.item()
-        self.mean.lerp_(gradient, 1.0 - self.beta1)
-        self.square.mul_(self.beta2).addcmul_(gradient, gradient, value=1.0 - self.beta2)
-        bias2 = math.sqrt(1.0 - self.beta2**count)
-        denominator = self.square.sqrt().add_(self.epsilon * bias2)
-        step = self.learning_rate * bias2 / (1.0 - self.beta1**count)
-        self.parameter.addcdiv_(self.mean, denominator, value=-step)
+        torch._fused_adam_(
+            [self.parameter], [gradient], [self.mean], [self.square], [], [self.step_count],
+            lr=self.learning_rate, beta1=0.9, beta2=0.999, eps=1e-8,
+            weight_decay=0.0, amsgrad=False, maximize=False,
+        )  # fmt: skip
 
     def state(self) -> dict[str, Tensor]:
         """Everything that an exact continuation needs, by name."""

@@ -20,6 +20,14 @@ class Sample(NamedTuple):
     log_std: Tensor
     raw_log_std: Tensor
 
+    def rows(self, which: slice) -> 'Sample':
+        """
+        Return part of the batch.
+
+        :param which: rows of it.
+        """
+        return Sample(*(values[which] for values in self))
+
 
 def sample(output: Tensor, noise: Tensor) -> Sample:
     """

@@ -145,20 +145,26 @@ class Sac:
         """
         temperature = self.temperature
         self.gradient = None
-        metrics = self._update_critic(batch, temperature)
+        # The critics' step leaves the actor as it is, so it can look at both rows at once.
+        tape, count = Tape(), len(batch.reward)
+        rows = [batch.next_observation, batch.observation] if actor else [batch.next_observation]
+        drawn = self._sample(torch.cat(rows), tape)
+        metrics = self._update_critic(batch, drawn.rows(slice(count)), temperature)
         if actor:
-            metrics |= self._update_actor(batch.observation, temperature)
+            drawn, tape = drawn.rows(slice(count, None)), tape.rows(slice(count, None))
+            metrics |= self._update_actor(batch.observation, drawn, tape, temperature)
         self.target_flat.lerp_(self.critic_flat, self.config.target_rate)
         return metrics
 
-    def _sample(self, observation: Tensor, tape: Tape | None = None) -> gaussian.Sample:
+    def _sample(self, observation: Tensor, tape: Tape) -> gaussian.Sample:
         shape = (len(observation), self.config.actions)
         noise = torch.randn(shape, generator=self.generator).to(self.device)
         output = self.actor.forward(self._actor_layers, observation, tape)[0]
         return gaussian.sample(output, noise)
 
-    def _update_critic(self, batch: Batch, temperature: float) -> dict[str, Tensor]:
-        drawn = self._sample(batch.next_observation)
+    def _update_critic(
+        self, batch: Batch, drawn: gaussian.Sample, temperature: float
+    ) -> dict[str, Tensor]:
         inputs = torch.cat([batch.next_observation, drawn.action], dim=-1)
         next_q = self._subset(self.critic.forward(self._target_layers, inputs).squeeze(-1))
         target = critic_target(
@@ -173,7 +179,7 @@ class Sac:
         inputs = torch.cat([batch.observation, batch.action], dim=-1)
         q = self.critic.forward(self._critic_layers, inputs, tape).squeeze(-1)
         loss, gradient = critic_loss(q, target)
-        if not loss.isfinite():
+        if not math.isfinite(loss.item()):
             return {'critic_loss': loss, 'q_mean': target.mean()}
         to_input = self.critic.backward(
             self._critic_layers,
@@ -193,13 +199,14 @@ class Sac:
         order = torch.randperm(self.config.critics, generator=self.generator)
         return q[order[: self.config.critic_subset].to(self.device)]
 
-    def _update_actor(self, observation: Tensor, temperature: float) -> dict[str, Tensor]:
-        actor_tape, critic_tape = Tape(), Tape()
-        drawn = self._sample(observation, actor_tape)
+    def _update_actor(
+        self, observation: Tensor, drawn: gaussian.Sample, actor_tape: Tape, temperature: float
+    ) -> dict[str, Tensor]:
+        critic_tape = Tape()
         inputs = torch.cat([observation, drawn.action], dim=-1)
         q = self.critic.forward(self._critic_layers, inputs, critic_tape).squeeze(-1)
         loss, to_q = actor_loss(q, drawn.log_prob, temperature)
-        if not loss.isfinite():
+        if not math.isfinite(loss.item()):
             return {'actor_loss': loss}
         to_action = self.critic.backward(
             self._critic_layers,

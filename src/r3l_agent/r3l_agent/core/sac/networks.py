@@ -22,6 +22,19 @@ class Tape:
     inputs: list[Tensor] = field(default_factory=list)
     normalised: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)
 
+    def rows(self, which: slice) -> 'Tape':
+        """
+        Return what a part of the batch left.
+
+        :param which: rows of the batch.
+        """
+        # The backward pass of a norm reads its statistics as if they lay side by side.
+        normalised = [
+            (z[:, which], mean[:, which].contiguous(), scale[:, which].contiguous())
+            for z, mean, scale in self.normalised
+        ]
+        return Tape([h[:, which] for h in self.inputs], normalised)
+
 
 @dataclass(frozen=True, slots=True)
 class Mlp:
