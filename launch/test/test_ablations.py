@@ -21,7 +21,7 @@ SWITCHES = {
     'no_bootstrap', 'no_layer_norm', 'no_mixup', 'no_label_smoothing', 'no_gradient_penalty',
     'separate_replay', 'raw_actor', 'single_latent', 'n_step3', 'utd2', 'critics10',
     'task_novelty', 'encoder_shift', 'balance', 'exclude_likely', 'actor_interval2', 'stall_guard',
-    'low_floor', 'equal_perturbation',
+    'low_floor', 'equal_perturbation', 'fixed_length',
 }  # fmt: skip
 MODERN = config.resolve(Request())
 

@@ -17,7 +17,7 @@ import yaml
 MODERN = {
     'encoder': {'latent_size': 16, 'likelihood': 'whitened_gaussian', 'gather_images': 6000},
     'reward': {'input': 'latent', 'form': 'log_sigmoid', 'mixup': 1.0},
-    'agent': {'control_rate': 5.0, 'episode_steps': 25, 'homing_steps': 3, 'steps': 100_000},
+    'agent': {'control_rate': 5.0, 'episode_steps': 50, 'homing_steps': 3, 'steps': 100_000},
     'learner': {'hidden': [128, 128], 'layer_norm': True, 'discount': 0.95, 'batch': 128,
                 'share_replay': True, 'bootstrap_switch': True, 'rnd_input': 'latent'},
     'sim': {'control_rate': 5.0, 'image_size': 32, 'profile_speed': 6.0, 'evaluation': False},

@@ -14,6 +14,7 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 import pytest
+from r3l_agent.core.replay.buffer import TASK
 from r3l_node.core.records import read_lines
 from r3l_node.core.weights import load
 
@@ -24,10 +25,11 @@ SETTINGS = (
     'evaluator.starts=1', 'evaluator.every=100000', 'evaluator.baselines=false',
     f'all.warmup_steps={WARM_UP}', 'all.round_steps=50', 'reward.initial_negatives=50',
     'reward.initial_updates=10', 'reward.updates_per_round=2', 'learner.capacity=1000',
-    'learner.update_ratio=0.5',
+    'learner.update_ratio=0.5', 'agent.episode_steps=20', 'agent.success_steps=2',
+    'agent.success_probability=0.55',
 )  # fmt: skip
 MODELS = ('encoder', 'reward', 'policy')
-FIELDS = ('sequence', 'policy', 'image', 'joint_position', 'action', 'latent')
+FIELDS = ('sequence', 'policy', 'first', 'image', 'joint_position', 'action', 'latent')
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -63,6 +65,11 @@ def test_the_same_seed_gives_the_same_data_twice(graphs: list[Path]) -> None:
     policy_actions = np.flatnonzero(first['policy'] > 1)
     assert len(policy_actions) >= 200
     assert len(np.unique(first['action'][:, 0])) > 200
+    # Some attempts ended with their success, and some did not.
+    begins = np.flatnonzero(first['first'])
+    lengths = np.diff(begins)[first['policy'][begins[:-1]] == TASK] - 1
+    assert lengths.min() < 20
+    assert lengths.max() == 20
     for name in FIELDS:
         assert np.array_equal(first[name], second[name]), name
 

@@ -20,6 +20,7 @@ class Episode:
     :param latent: of the observation before, shape (latent,).
     :param encoder_version: of the weights behind that latent.
     :param step: actions taken so far.
+    :param successes: observations in a row, the last one among them, in which the task looks done.
     """
 
     policy: PolicyKind
@@ -29,6 +30,7 @@ class Episode:
     latent: Array
     encoder_version: int
     step: int = 0
+    successes: int = 0
 
     def remember(self, observation: Observation, action: Array) -> None:
         """Take note of what the next observation vector needs of this one."""

@@ -317,6 +317,8 @@ class Alternation:
         perturbs = episode.policy is PolicyKind.PERTURBATION
         length = config.perturbation_steps if perturbs else config.episode_steps
         last = episode.step >= length or state.env_steps >= config.steps
+        successes = self._successes(episode, observation)
+        last = last or 0 < config.success_steps < successes
         last, self._ends = last or self._ends, False
         action = self._zeros if last else self._choose(episode, observation)
         if action is None:
@@ -345,8 +347,18 @@ class Alternation:
             self._homing = 1 if config.resets else config.homing_steps
             return self._go_home(observation, step)
         episode.remember(observation, action)
+        episode.successes = successes
         phase = PHASE_OF[episode.policy]
         return Decision(observation.stamp, phase, self._range.target(action), step)
+
+    def _successes(self, episode: Episode, observation: Observation) -> int:
+        """Count the observations in a row that look as if the task policy were done."""
+        head = episode.version.success if episode.version else None
+        attempt = episode.policy is PolicyKind.TASK and episode.step > 0  # not what homing left
+        if head is None or not attempt or self.config.success_steps == 0:
+            return 0
+        probability = head.probability(observation.latent)
+        return episode.successes + 1 if probability >= self.config.success_probability else 0
 
     def _choose(self, episode: Episode, observation: Observation) -> Array | None:
         """Return an action in -1..1, or None if the policy gives none that is finite."""

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from r3l_agent.core.observation import JointRange, ObservationSpec
+from r3l_agent.core.success import SuccessHead
 
 Array = NDArray[np.float32]
 Positions = NDArray[np.float64]
@@ -67,6 +68,7 @@ class PolicyVersion:
     :param actors: the actor of each learned policy.
     :param senses: range that normalises proprioception; None: that of the commands.
     :param stall_level: how hard to perturb, because the training stands still; 0: as ever.
+    :param success: tells whether the task looks done; None: nothing here does.
     """
 
     env_steps: int
@@ -75,6 +77,7 @@ class PolicyVersion:
     actors: dict[PolicyKind, Actor]
     senses: JointRange | None = None
     stall_level: int = 0
+    success: SuccessHead | None = None
 
 
 @dataclass(frozen=True, slots=True)

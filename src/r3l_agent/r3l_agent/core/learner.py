@@ -26,6 +26,7 @@ from r3l_agent.core.rnd.model import inputs_of, latent_rnd, pixel_rnd, Rnd, STD_
 from r3l_agent.core.sac.learner import Batch, Sac, SacConfig
 from r3l_agent.core.sac.pixels import PixelSac
 from r3l_agent.core.sac.trunk import Trunk
+from r3l_agent.core.success import SuccessHead
 from r3l_node.core.compute import Compute, scalars
 from r3l_node.core.ring import stored_capacity
 from r3l_perception.core.encoders import Encoder, encoder_from_weights
@@ -407,7 +408,7 @@ class Learner:
 
     def policy_weights(self) -> tuple[Tensors, dict[str, str]]:
         """
-        Copy the policies for ``Policy.from_weights``.
+        Copy the policies for ``Policy.from_weights``, and the classifier of latents beside them.
 
         :return: arrays by name and the metadata.
         """
@@ -420,6 +421,9 @@ class Learner:
         for name, flat in flats.items():
             arrays = self.task.policy_arrays(flat)
             tensors |= {f'{name}.{key}': value for key, value in arrays.items()}
+        model = self.reward_model
+        if model is not None and model.config.form != 'constant':
+            tensors |= SuccessHead(model.layers).tensors()
         stall = {'stall_level': str(self.stall_level)} if self.stall_level else {}
         return tensors, describe(self.spec, self.joints, self.senses) | stall
 

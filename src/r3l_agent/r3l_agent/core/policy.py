@@ -6,15 +6,13 @@ from dataclasses import dataclass
 import json
 
 import numpy as np
-from numpy.typing import NDArray
 from r3l_agent.core.convolutions import Convolutions
+from r3l_agent.core.dense import Array, forward, Layers, read_layers
 from r3l_agent.core.observation import JointRange, ObservationSpec
 
 MODEL = 'r3l_policy'
 POLICIES = ('task', 'perturbation', 'deployed')
 LOG_STD_RANGE = (-10.0, 2.0)
-
-Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +28,7 @@ class Policy:
     :param trunk: turns pixels at the front of an observation into features; None: there are none.
     """
 
-    layers: tuple[tuple[Array, Array], ...]
+    layers: Layers
     spec: ObservationSpec
     joints: JointRange
     senses: JointRange | None = None
@@ -62,23 +60,14 @@ class Policy:
                 senses = JointRange(tuple(senses['low']), tuple(senses['high']))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f'the policy weights describe no observation ({error})') from error
-        count = sum(name.startswith(f'{which}.weight') for name in tensors)
         trunk, size = _trunk(tensors, which, spec)
-        layers = []
-        for index in range(count):
-            weight, bias = (tensors.get(f'{which}.{kind}{index}') for kind in ('weight', 'bias'))
-            if weight is None or bias is None or weight.shape != (size, *bias.shape):
-                raise ValueError(
-                    f'layer {index} of policy {which!r} does not fit an input of {size}'
-                )
-            layers.append((np.ascontiguousarray(weight), np.ascontiguousarray(bias)))
-            size = bias.shape[0]
+        layers, size = read_layers(tensors, which, size)
         if size != 2 * spec.action_size or not layers:
             raise ValueError(
                 f'policy {which!r} has {size} outputs: expected {2 * spec.action_size}, a mean '
                 'and a log standard deviation per joint'
             )
-        return cls(tuple(layers), spec, joints, senses, trunk)
+        return cls(layers, spec, joints, senses, trunk)
 
     def act(self, observation: Array, rng: np.random.Generator | None = None) -> Array:
         """
@@ -89,10 +78,7 @@ class Policy:
         :return: shape (joints,) or (batch, joints), in -1..1.
         """
         h = observation if self.trunk is None else self.trunk.embed(observation)
-        for weight, bias in self.layers[:-1]:
-            h = np.maximum(h @ weight + bias, 0.0)
-        weight, bias = self.layers[-1]
-        output = h @ weight + bias
+        output = forward(self.layers, h)
         mean, log_std = np.split(output, 2, axis=-1)
         if rng is not None:
             noise = rng.standard_normal(mean.shape, dtype=np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 from r3l_agent.core.decision import PolicyKind, PolicyVersion
 from r3l_agent.core.policy import Policy
+from r3l_agent.core.success import SuccessHead
 from r3l_node.core.weights import WeightsError
 
 KEPT = 10
@@ -35,9 +36,10 @@ def read_version(
         actors = {
             kind: Policy.from_weights(tensors, metadata, kind.name.lower()) for kind in kinds
         }
+        first = actors[kinds[0]]
+        success = SuccessHead.from_weights(tensors, first.spec.latent_size)
     except ValueError as error:
         raise WeightsError(f'policy weights version {version}: {error}') from error
-    first = actors[kinds[0]]
     if first.spec.action_size != actions:
         raise WeightsError(
             f'policy weights version {version} move {first.spec.action_size} joints: '
@@ -49,7 +51,7 @@ def read_version(
             f'policy weights version {version} have stall_level {level!r}: expected a count'
         )
     return PolicyVersion(
-        env_steps, version, first.spec, dict(actors), first.senses, stall_level=int(level)
+        env_steps, version, first.spec, dict(actors), first.senses, int(level), success
     )
 
 

@@ -13,6 +13,7 @@ from r3l_agent.core.agent_state import AgentState
 from r3l_agent.core.alternation import Alternation
 from r3l_agent.core.decision import Decision, Observation, Phase, PolicyKind, PolicyVersion, Step
 from r3l_agent.core.observation import ObservationSpec
+from r3l_agent.core.success import SuccessHead
 
 PERIOD = 200_000_000
 LATENT = 3
@@ -116,6 +117,43 @@ def test_episodes_of_the_perturbation_may_have_a_length_of_their_own(
     # What a restart must not use again are the numbers of the longer kind.
     longest = max(4, length) + 1
     assert with_policy(config).reserved(2).sequence == 2 * longest
+
+
+@pytest.mark.parametrize(
+    ('wanted', 'seen', 'length'),
+    [
+        (2, 'sss', 3),  # an observation after each of 1 + 2 actions, 2 control steps apart
+        (2, 'ssfsss', 6),  # in a row
+        (2, 'ffffffff', 8),  # the full length
+        (0, 'ssssssss', 8),  # never early
+    ],
+)
+def test_an_attempt_ends_once_success_has_lasted(wanted: int, seen: str, length: int) -> None:
+    config = replace(SMALL, episode_steps=8, warmup_steps=0, homing_steps=1, success_steps=wanted)
+    # The classifier says yes to positive latents.
+    head = SuccessHead(((np.full((LATENT, 1), 5.0, np.float32), np.zeros(1, np.float32)),))
+    alternation = Alternation(config, homing=0)
+    alternation.policies.add(replace(policy(0, 1), success=head))
+    value = {'s': 1.0, 'f': -1.0}
+    latents = [1.0, *(value[one] for one in seen)]  # the first is what homing left
+    found = [
+        alternation.observe(observation(k, latent=np.full(LATENT, latent, np.float32)))
+        for k, latent in enumerate(latents)
+    ]
+    attempt = steps_of(found)
+    assert {step.policy for step in attempt} == {PolicyKind.TASK}
+    assert [step.last for step in attempt] == [False] * length + [True]
+    # What perturbs goes on, whatever it looks like.
+    latent = np.ones(LATENT, np.float32)
+    after = [alternation.observe(observation(length + 1 + k, latent=latent)) for k in range(9)]
+    assert {step.policy for step in steps_of(after)} == {PolicyKind.PERTURBATION}
+    assert sum(not step.last for step in steps_of(after)) == 8
+
+
+def test_without_a_classifier_of_latents_an_attempt_has_its_full_length() -> None:
+    config = replace(SMALL, warmup_steps=0, homing_steps=1, success_steps=1)
+    attempt = steps_of(run(with_policy(config), 6))
+    assert [step.last for step in attempt] == [False] * 4 + [True]
 
 
 def test_the_robot_homes_for_exactly_the_configured_steps_between_episodes() -> None:

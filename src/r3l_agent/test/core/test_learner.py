@@ -10,7 +10,9 @@ from r3l_agent.core.learner import Learner
 from r3l_agent.core.learner_config import LearningConfig
 from r3l_agent.core.memory import Draw
 from r3l_agent.core.observation import JointRange
+from r3l_agent.core.policy_store import read_version
 from r3l_agent.core.replay.buffer import PERTURBATION, RANDOM, Row, TASK
+from r3l_node.core.weights import WeightsError
 from r3l_perception.core.vae import to_weights, Vae, VaeConfig
 from r3l_reward.core.vice import ViceConfig, ViceTrainer
 import torch
@@ -77,6 +79,29 @@ def test_rewards_follow_the_newest_classifier() -> None:
     logits = learner.reward_model.logits(learner.replay.arrays['latent'][slots])
     assert np.allclose(after, learner.reward_model.reward(logits), atol=1e-6)
     assert not np.allclose(before, after)
+
+
+def test_the_classifier_travels_with_the_policies() -> None:
+    learner = ready()
+    version = read_version(*learner.policy_weights(), env_steps=0, version=1, actions=2)
+    latents = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    expected = 1.0 / (1.0 + np.exp(-learner.reward_model.logits(latents)))
+    assert version.success is not None
+    assert [version.success.probability(one) for one in latents] == pytest.approx(expected)
+
+
+def test_a_reward_that_says_nothing_ends_no_attempt() -> None:
+    learner = ready()
+    learner.set_reward(*classifier(form='constant'), version=2)
+    version = read_version(*learner.policy_weights(), env_steps=0, version=1, actions=2)
+    assert version.success is None
+
+
+def test_a_classifier_of_other_latents_is_refused() -> None:
+    tensors, metadata = ready().policy_weights()
+    tensors['success.weight0'] = tensors['success.weight0'][:3]
+    with pytest.raises(WeightsError, match="version 1: layer 0 of 'success' does not fit an inp"):
+        read_version(tensors, metadata, env_steps=0, version=1, actions=2)
 
 
 def test_the_perturbation_is_updated_at_its_interval() -> None:

@@ -62,7 +62,7 @@ def test_weights_of_another_model_or_shape_are_refused() -> None:
     tensors, metadata = learner().policy_weights()
     with pytest.raises(ValueError, match="model 'r3l_vae'"):
         Policy.from_weights(tensors, {**metadata, 'model': 'r3l_vae'})
-    with pytest.raises(ValueError, match='layer 0 of policy'):
+    with pytest.raises(ValueError, match="layer 0 of 'deployed'"):
         Policy.from_weights({**tensors, 'deployed.weight0': np.ones((3, 8), np.float32)}, metadata)
     with pytest.raises(ValueError, match="policy 'tsak'"):
         Policy.from_weights(tensors, metadata, 'tsak')

@@ -94,6 +94,11 @@ class RewardModel:
             )
         return cls(config, size, second if reset else first, device)
 
+    @property
+    def layers(self) -> tuple[tuple[Array, Array], ...]:
+        """Weight, shape (in, out), and bias of each layer; none if the input is pixels."""
+        return tuple(self._dense)
+
     def logits(self, x: NDArray[np.float32] | NDArray[np.uint8] | Tensor) -> Array:
         """
         Score a batch.
