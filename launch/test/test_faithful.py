@@ -22,7 +22,7 @@ TASKS = ('valve', 'beads', 'object')
 ALTERNATION = {
     'agent': {
         'control_rate': 10.0, 'episode_steps': 100, 'perturbation_share': 1.0, 'homing_steps': 10,
-        'perturbation': 'rnd', 'random_hold': 1,
+        'perturbation': 'rnd', 'random_hold': 1, 'success_steps': 0,
     },
     'sim': {'control_rate': 10.0, 'profile_speed': 1.5},
     'evaluator': {'control_rate': 10.0, 'profile_speed': 1.5},

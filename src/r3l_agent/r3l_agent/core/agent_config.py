@@ -25,14 +25,14 @@ class AgentConfig:
     warmup_steps: int = parameter(
         6_000, 'env steps of random motion at least, before learned policies act', range=(0, 10**9)
     )
-    episode_steps: int = parameter(50, 'most actions of an episode', range=(1, 100_000))
+    episode_steps: int = parameter(25, 'most actions of an episode', range=(1, 100_000))
     perturbation_share: float = parameter(
         0.4,
         'actions of an episode that perturbs the object, as a share of episode_steps [-]',
         range=(0.01, 10.0),
     )
     success_steps: int = parameter(
-        5,
+        0,
         'control steps of success in a row that end an attempt of the task policy, so that the '
         'hand does not rest where it learns little; 0: every attempt has its full length. For '
         'classifiers of latents',
