@@ -101,7 +101,12 @@ def test_killed_ten_times_it_ends_with_the_same_table(tmp_path: Path) -> None:
         assert (run / weights).read_bytes() == (left_alone / weights).read_bytes(), name
     for name in ('coverage.json', 'life.bin'):
         assert (run / name).read_bytes() == (left_alone / name).read_bytes(), name
-    lines = read_lines(run / 'evaluation.jsonl')
-    # At the first end of an episode, of 25 or 10 steps, from each hundred on.
-    assert [line['env_steps'] for line in lines] == [0, 100, 205, 300, 400]
+    judged, expected = (
+        [line['env_steps'] for line in read_lines(folder / 'evaluation.jsonl')]
+        for folder in (run, left_alone)
+    )
+    assert judged == expected
+    # At the first end of an episode, of 50 steps at most, from each hundred on.
+    assert len(judged) == STEPS // 100 + 1
+    assert all(0 <= steps - 100 * index < 50 for index, steps in enumerate(judged))
     assert not (tmp_path / 'killed' / 'failures.jsonl').exists()
