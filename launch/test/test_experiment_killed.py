@@ -103,7 +103,7 @@ def test_killed_ten_times_it_ends_with_the_same_table(tmp_path: Path) -> None:
     for name in ('coverage.json', 'life.bin'):
         assert (run / name).read_bytes() == (left_alone / name).read_bytes(), name
     lines = read_lines(run / 'evaluation.jsonl')
-    # At the first end of an episode from each hundred on: after the warm-up an attempt of 50 steps,
+    # At the first end of an episode from each hundred on: after the warm-up an attempt of 50,
     # whose policy has no classifier yet, then 20 of perturbation and attempts of 6 in turn.
     assert [line['env_steps'] for line in lines] == [0, 100, 202, 300, 400]
     assert not (tmp_path / 'killed' / 'failures.jsonl').exists()
